@@ -38,13 +38,16 @@ class StationChanged(Event, name="station.changed", topic="stations", key=("sour
     `version` grows by exactly one with each change of the station. A reader ignores an event whose version is not
     higher than its own. `polled_at` is the time of our poll. `reported_at` is the station's own heartbeat. It may be
     missing, stay the same or go back, so never order by it.
+
+    `manage.py publish_stations` publishes the present state of every station again, for a module that starts late. Such
+    an event has the version that the station has, and no kinds.
     """
 
     source: str  # "jcdecaux", "simulator"
     contract: str  # case-folded: "lyon"
     number: int  # unique only within (source, contract)
     version: int
-    kinds: tuple[str, ...]  # of `Kind`; a reader ignores the words it does not know
+    kinds: tuple[str, ...]  # of `Kind`; a reader ignores the words it does not know; none: nothing happened
     name: str
     address: str  # "" when the feed has none
     lat: float  # degrees, WGS 84

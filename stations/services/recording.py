@@ -14,7 +14,7 @@ from django.db import connection, models, transaction
 
 from eventbus import publish
 from stations import limits
-from stations.events import Kind, PollFinished, Position, RemarkDeleted, RemarkLeft, StationChanged
+from stations.events import Kind, PollFinished, RemarkDeleted, RemarkLeft, StationChanged
 from stations.feeds.feed_interface import Change, Held, Key, PollFailed, State
 from stations.models import (
     REASON_LENGTH_MAX,
@@ -27,6 +27,7 @@ from stations.models import (
 )
 from stations.services import poll_schedule
 from stations.services.search import folded
+from stations.services.station_events import changed_event
 
 ROWS_PER_STATEMENT = 1_000  # of 25 values each: SQLite takes 32,766 values in one statement
 HISTORY_ROWS_KEPT = 2_000_000  # some 500 MB; a week of all cities at the 2 to 3 changes a second of a real day
@@ -90,7 +91,7 @@ def record_poll(*, poll: Poll, now: datetime, fence: Callable[[], object] = lamb
             wait = timedelta(seconds=poll.failed.retry_after_seconds)
             poll_schedule.hold_off(feed=poll.feed, until=now + wait, now=now)
         finished = _finished_event(run, interval_ms=poll_schedule.interval_ms_of(poll.feed))
-        publish(*(_changed_event(change, poll.asked_at) for change in poll.changes), finished)
+        publish(*(changed_event(change, poll.asked_at) for change in poll.changes), finished)
     return run
 
 
@@ -152,38 +153,6 @@ def _run(poll: Poll) -> PollRun:
     )
 
 
-def _changed_event(change: Change, asked_at: datetime) -> StationChanged:
-    state = change.state
-    return StationChanged(
-        source=change.key.source,
-        contract=change.key.contract,
-        number=change.key.number,
-        version=change.version,
-        kinds=change.kinds,
-        polled_at=asked_at,
-        reported_at=change.reported_at,
-        taken=change.taken,
-        returned=change.returned,
-        taken_electrical=change.taken_electrical,
-        returned_electrical=change.returned_electrical,
-        **_in_words_of_jcdecaux(change),
-        **{name: getattr(state, name) for name in State.__struct_fields__},
-    )
-
-
-def _in_words_of_jcdecaux(change: Change) -> dict[str, Any]:
-    """Return the fields of `StationChanged` that repeat the state under the names of JCDecaux's API."""
-    state, reported_at = change.state, change.reported_at
-    return {
-        "contract_name": change.key.contract,
-        "position": Position(lat=state.lat, lng=state.lng),
-        "bike_stands": state.capacity,
-        "available_bike_stands": state.stands,
-        "available_bikes": state.bikes,
-        "last_update": None if reported_at is None else round(reported_at.timestamp() * 1000),
-    }
-
-
 def _finished_event(run: PollRun, *, interval_ms: int) -> PollFinished:
     return PollFinished(
         feed=run.feed,
@@ -204,8 +173,11 @@ def _finished_event(run: PollRun, *, interval_ms: int) -> PollFinished:
 def write_history(event: StationChanged) -> None:
     """Write one row for this version of the station. If the row exists already, it stays as it is.
 
-    It uses raw SQL, since no other table gets so many rows: the ORM takes ten times as long.
+    An event without kinds reports no change, and gets no row: `publish_stations` published the present state. The
+    function uses raw SQL, since no other table gets so many rows: the ORM takes ten times as long.
     """
+    if not event.kinds:
+        return
     values = [getattr(event, name) for name in _HISTORY_COPIED]
     told = [msgspec.json.encode(event.kinds).decode(), _database_time(event.polled_at)]
     with connection.cursor() as cursor:

@@ -14,9 +14,10 @@ from tests.reference.samples import site_events
 PAGE = Path(__file__).parents[2] / "docs/reference/events.md"
 BEGIN = f"""# The events
 
-This page is for developers who read or write the site's Kafka topics from another program. After reading it you know
-each event: its topic, its key, its fields, and a whole record of it. [The format on the wire](wire-format.md) explains
-what all records share. `manage.py eventbus schema TYPE` prints the JSON Schema of an event's data.
+This page is for developers of modules, and of other programs that read or write the site's Kafka topics. After reading
+it you know each event: its topic, its key, its import in Python, its fields, and a whole record of it. [The format on
+the wire](wire-format.md) explains what all records share. `manage.py eventbus schema TYPE` prints the JSON Schema of an
+event's data.
 
 `make reference` writes this page from the event classes and the code that sends them. A test compares the two.
 
@@ -50,8 +51,7 @@ def _topics(events: list[type[Event]]) -> Iterator[list[str]]:
 def _event(event_type: type[Event]) -> Iterator[str]:
     schema = schema_of(event_type)
     yield from (f"### {event_type.wire_type()}", "", schema["description"].replace("\n", "\n\n"), "")
-    yield f"Key: {_key(event_type)}"
-    yield ""
+    yield from (f"Key: {_key(event_type)}", "", f"In Python: `{_import(event_type)}`", "")
     yield from _fields(schema)
     for name, nested in schema.get("$defs", {}).items():
         yield from ("", f"`{name}`: {nested['description']}", "")
@@ -61,6 +61,10 @@ def _event(event_type: type[Event]) -> Iterator[str]:
 
 def _key(event_type: type[Event]) -> str:
     return KEY_SEPARATOR.join(f"`{name}`" for name in event_type.key_fields)
+
+
+def _import(event_type: type[Event]) -> str:
+    return f"from {event_type.__module__} import {event_type.__name__}"
 
 
 def _fields(schema: dict[str, Any]) -> Iterator[str]:

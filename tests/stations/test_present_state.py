@@ -1,0 +1,75 @@
+"""A module that starts late learns of every station, and nobody who knows the stations already is disturbed."""
+
+import pytest
+from django.core.management import call_command
+from msgspec.structs import replace
+
+from eventbus.testing import published_events, settle
+from stations.events import StationChanged
+from stations.live.change_buffer import ChangeBuffer
+from stations.models import Station, StationHistory
+from tests.stations.socket_client import key, polled, state
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def publish_stations() -> list[StationChanged]:
+    before = len(published_events(StationChanged))
+    call_command("publish_stations")
+    return published_events(StationChanged)[before:]
+
+
+def test_each_station_is_published_as_it_is_now(capsys: pytest.CaptureFixture[str]) -> None:
+    polled({key(2): state(name="TERREAUX"), key(1): state(bikes=10)})
+    polled({key(2): state(name="TERREAUX"), key(1): state(bikes=7)})
+    last = [one for one in published_events(StationChanged) if one.number == 1][-1]
+
+    first, second = publish_stations()
+
+    assert first == replace(last, kinds=(), taken=0, taken_electrical=None, returned_electrical=None)
+    assert (first.version, first.bikes, second.version, second.name) == (2, 7, 1, "TERREAUX")
+    assert capsys.readouterr().out == "Published 2 stations.\n"
+
+
+def test_stations_that_are_on_no_page_are_left_out() -> None:
+    polled({key(1): state(), key(2): state()})
+    polled({key(1): state()}, gone=[key(2)])
+    Station.objects.create(**_row(), source="closed-feed", number=3)
+
+    assert [one.number for one in publish_stations()] == [1]
+
+
+def test_the_live_map_receives_nothing_new() -> None:
+    polled({key(): state()})
+    buffer = ChangeBuffer()
+    buffer.load()
+    buffer.take()
+
+    buffer.receive(publish_stations())
+
+    assert buffer.take() == (None, [])
+
+
+def test_the_history_stays_as_it_is_even_where_its_oldest_rows_are_deleted() -> None:
+    polled({key(1): state(), key(2): state()})
+    settle()
+    StationHistory.objects.filter(number=2).delete()
+
+    publish_stations()
+    settle()
+
+    assert list(StationHistory.objects.values_list("number", "kinds")) == [(1, ["appeared"])]
+
+
+def test_the_next_poll_goes_on_with_the_next_version() -> None:
+    polled({key(): state(bikes=10)})
+    publish_stations()
+
+    polled({key(): state(bikes=9)})
+
+    assert [one.version for one in published_events(StationChanged)] == [1, 1, 2]
+
+
+def _row() -> dict[str, object]:
+    names = {field.name for field in Station._meta.fields} - {"id", "source", "number"}
+    return Station.objects.filter(number=1).values(*names).get()
