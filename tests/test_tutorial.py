@@ -1,24 +1,18 @@
 """`docs/tutorial.md`: its files and commands are typed word for word in a copy of the project, and do what it says."""
 
 import json
-import os
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from tests.test_startapp import ROOT, copy_project
+from tests.page_reader import DEADLINE_SECONDS, Reader
 
-PAGE = (ROOT / "docs" / "tutorial.md").read_text()
-BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-FILE = re.compile(r"^(?:#|<!--) (?P<path>\S+?)(?P<added>, at the end)?(?: -->)?\n")
-DEADLINE_SECONDS = 300  # for processes that start on a machine with other work
 LOOK_SECONDS = 0.2
 # Tests of modules that share a page, the bus or a reference with the new one.
 NEIGHBOURS = (
@@ -63,53 +57,8 @@ print(*OrderPoints.objects.values_list("points", flat=True))
 """
 
 
-class Reader:
-    """Somebody who types what the page says, in a folder of the project."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        self.environment = kept | {"VAR_DIR": str(folder / "var"), "DEMO": "1", "NO_COLOR": "1"}
-        self.read = ""  # up to where
-
-    def follow(self) -> None:
-        """Write each file and type each command, in the order of the page; what has a name is typed later."""
-        for kind, name, text in BLOCK.findall(PAGE):
-            if kind == "sh" and not name:
-                assert self.attempt(text).returncode == 0
-            elif kind != "sh":
-                self.write(text)
-
-    def write(self, text: str) -> None:
-        begin = FILE.match(text)
-        assert begin, f"no file is named: {text[:80]}"
-        file, content = self.folder / begin["path"], text[begin.end() :]
-        assert file.exists() or not begin["added"], f"{file} is to be added to, and does not exist"
-        gap = "\n\n" if file.suffix == ".py" else ""
-        file.write_text(file.read_text() + gap + content if begin["added"] else content)
-
-    def type(self, name: str, **environment: str) -> str:
-        """Type the block with this name; what it printed."""
-        [text] = [text for _kind, label, text in BLOCK.findall(PAGE) if label == name]
-        told = self.attempt(text, **environment)
-        assert told.returncode == 0, told.stdout
-        return told.stdout
-
-    def attempt(self, text: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        make = f"make --assume-old=install-dev VENV={sys.prefix} "  # the tests have installed what the page needs
-        fitted = text.replace(".venv/bin/python", sys.executable).replace("make ", make)
-        fitted = fitted.replace("127.0.0.1:9092", environment.get("KAFKA_BOOTSTRAP_SERVERS", ""))
-        done = subprocess.run(
-            ["sh", "-ec", fitted],
-            cwd=self.folder,
-            env=self.environment | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=DEADLINE_SECONDS,
-        )
-        assert done.returncode in (0, 1), done.stdout
-        return done
+class Student(Reader):
+    """A reader of the tutorial."""
 
     def count(self, group: str, what: str) -> int:
         """The sum over a group's topics in `eventbus status`."""
@@ -117,48 +66,27 @@ class Reader:
         found, _end = json.JSONDecoder().raw_decode(told, told.index("{"))  # the problems are printed after it
         return sum(one[what] for one in found["groups"] if one["group"] == group)
 
-    def run(self, code: str, **environment: str) -> str:
-        command = [sys.executable, "manage.py", "shell", "--verbosity=0", "--command", code]
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.environment | environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Student:
     """Somebody who has followed the page up to the failing handler."""
-    project = copy_project(tmp_path_factory.mktemp("tutorial") / "mcommerce")
-    (project / "Makefile").write_text((ROOT / "Makefile").read_text())
-    reader = Reader(project)
+    reader = Student(tmp_path_factory.mktemp("tutorial") / "mcommerce", "tutorial.md")
     reader.follow()
     return reader
 
 
-def test_the_house_finds_nothing_wrong_with_the_module(reader: Reader) -> None:
-    mine = ["mcommerce/loyalty", "mcommerce/events.py", "tests/mcommerce/loyalty"]
-    tools = Path(sys.executable).parent
-    for command in (
-        f"{tools}/ruff check {' '.join(mine)}",
-        f"{tools}/ruff format --check {' '.join(mine)}",
-        ".venv/bin/python -m tests.import_contracts --no-cache",
-        ".venv/bin/python manage.py makemigrations --check --dry-run",
-        ".venv/bin/python manage.py check --fail-level WARNING",
-        ".venv/bin/python -m pytest -q tests/test_architecture.py tests/test_prose.py",
-    ):
-        told = reader.attempt(command)
-        assert told.returncode == 0, told.stdout
+def test_the_house_finds_nothing_wrong_with_the_module(reader: Student) -> None:
+    reader.find_nothing_wrong("loyalty")
 
 
-def test_the_tests_of_other_modules_do_not_mind_the_module(reader: Reader) -> None:
+def test_the_tests_of_other_modules_do_not_mind_the_module(reader: Student) -> None:
     """Pages, sockets, mails and references that are compared exactly, with a fragment and a mail more in the site."""
     told = reader.attempt(f".venv/bin/python -m pytest -q -x {' '.join(NEIGHBOURS)}")
 
     assert told.returncode == 0, told.stdout
 
 
-def test_the_texts_of_the_module_are_french_too(reader: Reader) -> None:
+def test_the_texts_of_the_module_are_french_too(reader: Student) -> None:
     code = """
 from django.utils import translation
 translation.activate("fr")
@@ -167,13 +95,13 @@ print(translation.gettext("Your loyalty points"), "|", translation.gettext("Loya
     assert reader.run(code) == "Vos points de fidélité | Points de fidélité"
 
 
-def test_a_failing_handler_is_found_and_healed(reader: Reader) -> None:
+def test_a_failing_handler_is_found_and_healed(reader: Student) -> None:
     reader.attempt(".venv/bin/python manage.py migrate --verbosity 0")
     reader.type("break")
     reader.run(BUY)
     reader.run("from eventbus.testing import settle; settle(raise_errors=False)")
 
-    printed = reader.attempt(command_of("status")).stdout
+    printed = reader.attempt(reader.text_of("status")).stdout
     assert re.search(r"^loyalty +orders\b", printed, re.MULTILINE), printed
     assert reader.count("loyalty", "retrying_keys") == 1
     reader.run(AN_HOUR)
@@ -188,7 +116,7 @@ def test_a_failing_handler_is_found_and_healed(reader: Reader) -> None:
     assert reader.count("loyalty", "dead_letters") == 0
 
 
-def test_the_module_runs_over_kafka_as_it_is(reader: Reader, kafka: str) -> None:
+def test_the_module_runs_over_kafka_as_it_is(reader: Student, kafka: str) -> None:
     site = {
         "EVENTBUS_BACKEND": "kafka",
         "KAFKA_BOOTSTRAP_SERVERS": kafka,
@@ -205,7 +133,7 @@ def test_the_module_runs_over_kafka_as_it_is(reader: Reader, kafka: str) -> None
 
 
 @contextmanager
-def processes(reader: Reader, site: dict[str, str], *commands: str) -> Iterator[None]:
+def processes(reader: Student, site: dict[str, str], *commands: str) -> Iterator[None]:
     begun = []
     try:
         for command in commands:
@@ -219,8 +147,3 @@ def processes(reader: Reader, site: dict[str, str], *commands: str) -> Iterator[
             process.terminate()
         for process in begun:
             process.wait(DEADLINE_SECONDS)
-
-
-def command_of(name: str) -> str:
-    [text] = [text for _kind, label, text in BLOCK.findall(PAGE) if label == name]
-    return text
