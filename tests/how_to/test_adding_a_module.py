@@ -1,0 +1,96 @@
+"""`docs/adding-a-module.md`: the module that its code makes grants wishes, and the project's checks pass."""
+
+import re
+
+import pytest
+
+from tests.page_reader import Reader
+
+MAIL = """# mcommerce/wishes/mail.py
+from uuid import UUID
+
+from django.core.mail import EmailMessage
+
+
+def send_granted(*, wish_id: UUID) -> None:
+    EmailMessage("Your wish", str(wish_id), to=["ada@example.com"]).send()
+"""
+# The reader's other handlers: a station's bikes, and the mail.
+OTHERS = """# tests/mcommerce/wishes/test_others.py
+import pytest
+from django.core import mail
+from eventbus.testing import sample
+from mcommerce.events import WishGranted
+from mcommerce.wishes.models import WishedStation
+from stations.events import StationChanged
+
+
+@pytest.mark.bus_groups("wishes-stations")
+def test_bikes(scenario):
+    WishedStation.objects.create(contract="lyon", number=7)
+    scenario.publish(
+        sample(StationChanged, contract="lyon", number=7, bikes=3, version=2),
+        sample(StationChanged, contract="lyon", number=7, bikes=9, version=1),
+        sample(StationChanged, contract="lyon", number=8, version=2),
+    )
+    scenario.expect(StationChanged)
+    assert WishedStation.objects.get().bikes == 3
+
+
+@pytest.mark.bus_groups("wishes-mail")
+def test_mail(scenario):
+    scenario.publish(sample(WishGranted))
+    scenario.expect(WishGranted)
+    assert len(mail.outbox) == 1
+
+
+def test_votes_may_be_carried_out_twice():
+    from mcommerce.features.installed import repeats_harmless
+
+    assert "/wishes/vote/" in repeats_harmless()
+"""
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    """Somebody who has followed the page."""
+    reader = Reader(tmp_path_factory.mktemp("module") / "mcommerce", "adding-a-module.md")
+    reader.follow()
+    reader.write(MAIL)
+    config = reader.folder / "mcommerce/wishes/apps.py"
+    config.write_text(config.read_text().rstrip() + "\n" + reader.text_of("repeats"))
+    return reader
+
+
+def test_the_module_of_the_page_works(reader: Reader) -> None:
+    reader.write(OTHERS)
+
+    told = reader.attempt(".venv/bin/python -m pytest -q tests/mcommerce/wishes")
+
+    assert told.returncode == 0, told.stdout
+    assert re.search(r"\b5 passed", told.stdout), told.stdout
+
+
+def test_startapp_makes_the_files_that_the_page_lists(reader: Reader) -> None:
+    listed = re.search(r"^```\n(mcommerce/wishes/ .*?)^```$", reader.page, re.DOTALL | re.MULTILINE)
+    assert listed
+    folder, found = "", []
+    for word in listed[1].split():
+        if word in ("mcommerce/wishes/", "templates/wishes/", "tests/mcommerce/wishes/"):
+            folder = word
+        else:
+            found.append(folder + word)
+
+    assert len(found) == 14
+    assert [name for name in found if not (reader.folder / name).exists()] == []
+
+
+def test_the_tests_to_run_after_each_change_pass(reader: Reader) -> None:
+    reader.type("own")
+
+
+def test_the_rules_that_it_names_exist(reader: Reader) -> None:
+    files = re.findall(r"tests/\S+\.py", reader.text_of("rules"))
+
+    assert len(files) == 4
+    assert [name for name in files if not (reader.folder / name).exists()] == []
