@@ -53,7 +53,8 @@ def type_of(parameter: inspect.Parameter) -> str:
 
 
 def _is(default: object, text: str) -> bool:
+    """Whether the text makes this value; one that is no literal is written as it shows itself."""
     try:
         return bool(ast.literal_eval(text) == default)
     except (ValueError, SyntaxError):
-        return False
+        return text == repr(default).removeprefix(f"{type(default).__module__}.")

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -10,12 +11,16 @@ import pytest
 
 import eventbus
 from eventbus import errors
+from eventbus.backends.topics import declare_topic
 from eventbus.declaration import EventMeta
+from mcommerce.web.slots import fragment
+from mcommerce.web.slots.registry import PLACES
 from tests.reference import signatures
 from tests.reference.tables import ROOT, Row, named, page, sections
 
 PAGE = page("bus")
 NOT_NAMES = {"The bus", "Errors", "System checks"}
+BESIDE: dict[str, Callable[..., Any]] = {"declare_topic": declare_topic, "fragment": fragment}
 LEVELS = {"E": "error", "W": "warning"}
 
 
@@ -28,7 +33,7 @@ def test_a_name_that_only_one_of_them_has_is_found() -> None:
     assert names_of_one([name for name in eventbus.__all__ if name != "watches"]) == {"watches"}
 
 
-@pytest.mark.parametrize("name", [*(name for name in eventbus.__all__ if name[0].islower()), "Event"])
+@pytest.mark.parametrize("name", [*(name for name in eventbus.__all__ if name[0].islower()), "Event", *BESIDE])
 def test_the_page_and_the_parameters_agree(name: str) -> None:
     assert list(signatures.differences(name, sections(PAGE)[name], parameters(name))) == []
 
@@ -47,6 +52,12 @@ def test_a_parameter_that_only_one_of_them_has_is_found() -> None:
     assert list(signatures.differences("publish", sections(PAGE)["publish"], planted)) == [
         "publish: unordered is on the page, and is no parameter"
     ]
+
+
+def test_the_page_has_every_place_of_fragments() -> None:
+    told = set(re.findall(r'`"(\w+)"`', named(sections(PAGE)["fragment"], "parameter")["place"]["meaning"]))
+
+    assert told == PLACES.keys()
 
 
 def test_the_page_and_the_errors_agree() -> None:
@@ -80,13 +91,13 @@ def test_a_check_that_only_one_of_them_has_is_found() -> None:
 
 
 def names_of_one(names: Collection[str]) -> set[str]:
-    """Those that are a heading of the page or a name of the bus, and not both."""
-    return (sections(PAGE).keys() - NOT_NAMES) ^ set(names)
+    """Those that are a heading of the page or a name of the bus or beside it, and not both."""
+    return (sections(PAGE).keys() - NOT_NAMES) ^ {*names, *BESIDE}
 
 
 def parameters(name: str) -> signatures.Parameters:
     """Those of a function of the bus. The class line of an event takes those of its metaclass."""
-    function: Callable[..., Any] = EventMeta.__new__ if name == "Event" else getattr(eventbus, name)
+    function: Callable[..., Any] = EventMeta.__new__ if name == "Event" else BESIDE.get(name) or getattr(eventbus, name)
     found = signatures.parameters_of(function)
     if name != "Event":
         return found
