@@ -450,7 +450,7 @@ INSTALLED_APPS = [
     "mcommerce.products",
     "mcommerce.orders",
     "mcommerce.payment",
-    # manage.py startapp adds a new feature above this line
+    # `manage.py startapp` adds a new feature above this line
     "mcommerce.reconcile",
     "stations",
     "allauth",  # after our apps, whose translations take precedence

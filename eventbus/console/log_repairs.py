@@ -109,7 +109,8 @@ def republish(*, printer: Printer, json: bool, since: datetime, topic: str, dry_
     """
     backend, known = backends.current(), topic_setup.topic_names()
     if backend.topics is None:
-        raise CommandError("This log is the outbox: it has all that the outbox has. See manage.py eventbus replay.")
+        text = "This log is the outbox: it has all that the outbox has. See manage.py eventbus replay --help."
+        raise CommandError(text)
     if topic and topic not in known:
         raise CommandError(f"No such topic: {topic}. Known: {', '.join(known)}.", returncode=EXIT_WRONG_LINE)
     try:

@@ -71,7 +71,8 @@ def problems(found: Iterable[Standing]) -> list[str]:
 def _sentence(one: Standing) -> str:
     stands = f"Group {one.group} stands: it has not moved in {one.topic}/{one.partition} for {one.seconds:.0f} s. "
     if one.group not in registry.groups:
-        return f"{stands}It is not in the code: close it with manage.py eventbus close, or bring its handlers back."
+        remedy = f"close it with manage.py eventbus close {one.group}, or bring its handlers back"
+        return f"{stands}It is not in the code: {remedy}."
     return (
         f"{stands}Start its workers; if they run, a handler hangs, or somebody holds what it needs: their log names "
         "the event."

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-MARK = "# manage.py startapp adds a new feature above this line"
+MARK = "# `manage.py startapp` adds a new feature above this line"
 SETTINGS, ROOMS, ROW = "mcommerce/settings.py", "docs/rooms.md", "| `mcommerce/"
 
 
