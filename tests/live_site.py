@@ -148,6 +148,12 @@ class LiveSite:
         finally:
             connection.close()
 
+    def check_events(self) -> None:
+        """Raise AssertionError if an event that the site has published does not fit its JSON Schema."""
+        from tests.schema_validation import OUTBOX, assert_outbox_fits  # only now: it needs Django to be set up
+
+        assert_outbox_fits(self.rows(OUTBOX))
+
     def wait_for_offers(self) -> None:
         """Return once orders knows every published product and its pieces: till then the pages still change."""
         missing = """
@@ -212,5 +218,6 @@ def running_site(
         site.start()
         site.wait_for_offers()
         yield site
+        site.check_events()
     finally:
         site.kill()

@@ -2,11 +2,11 @@
 
 The backends' own way of reading is wrapped, so no test has to ask for it. What does not fit makes the test fail at its
 end. Of Kafka's records each is judged, in memory the first of each type. Records that tests forge, and those of other
-programs, are theirs to judge.
+programs, are theirs to judge. Of a site in processes of its own each row of the outbox is judged when the site ends.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache, wraps
@@ -23,6 +23,8 @@ from eventbus.events import Event, Record, declared_events
 from eventbus.schemas.json_schema import schema_of
 
 IN_MEMORY_MAX = 100  # records of a type that are judged in one test: a load of thousands would take minutes
+
+MISFIT = "A record does not fit `manage.py eventbus schema`"
 
 misfits: list[str] = []  # of the test that runs
 _known: dict[str, type[Event]] = {}
@@ -47,14 +49,37 @@ def validator(event_type: type[Event]) -> Draft202012Validator:
 def misfit(record: Record) -> str:
     """What does not fit in a record of this site, or nothing."""
     event_type = _type_of(record.type) if record.ours else None
-    if event_type is None:
-        return ""
+    return _misfit(event_type, record.payload) if event_type else ""
+
+
+def _misfit(event_type: type[Event], payload: bytes) -> str:
     try:
-        value = msgspec.json.decode(record.payload)
+        value = msgspec.json.decode(payload)
     except msgspec.DecodeError as error:
-        return f"{record.type}: {error}"
+        return f"{event_type.wire_type()}: {error}"
     found = next(validator(event_type).iter_errors(value), None)
-    return f"{record.type}: {found.json_path}: {found.message}" if found else ""
+    return f"{event_type.wire_type()}: {found.json_path}: {found.message}" if found else ""
+
+
+OUTBOX = "SELECT id, type, payload FROM eventbus_outbox ORDER BY id"  # of a site whose processes are not this one
+
+
+def misfits_in_outbox(rows: Iterable[tuple[Any, ...]]) -> list[str]:
+    """What does not fit in the rows of OUTBOX. A site declares all of its events, so an unknown one is wrong."""
+    found = []
+    for row, name, payload in rows:
+        event_type = _type_of(name)
+        if event_type is None:
+            found.append(f"outbox {row}: {name}: no event is declared by this name")
+        elif complaint := _misfit(event_type, bytes(payload)):
+            found.append(f"outbox {row}: {complaint}")
+    return found
+
+
+def assert_outbox_fits(rows: Iterable[tuple[Any, ...]]) -> None:
+    """Raise AssertionError with the first rows that do not fit."""
+    found = misfits_in_outbox(rows)
+    assert not found, f"{MISFIT}: {'; '.join(found[:5])}"
 
 
 def _type_of(name: str) -> type[Event] | None:
@@ -118,4 +143,4 @@ def _every_record_fits_its_schema(request: pytest.FixtureRequest) -> Iterator[No
     found = list(misfits)
     misfits.clear()
     if found and not (request.node.get_closest_marker("misfits") or "mistake" in request.fixturenames):
-        pytest.fail("A record does not fit `manage.py eventbus schema`: " + "; ".join(found[:5]))
+        pytest.fail(f"{MISFIT}: {'; '.join(found[:5])}")

@@ -172,6 +172,7 @@ def running_split_site(directory: Path, servers: str) -> Iterator[SplitSite]:
                 start_all(site)
                 with FrontDoor(site.port, {"/ws/": site.address("live1"), "/": site.address("pages")}):
                     yield site
+                    site.check_events()
             finally:
                 site.kill()
     except PostgresMissing as missing:

@@ -15,6 +15,7 @@ from tests.chaos.shop import verdict
 
 CALLED, REMINDED = "town.called", "town.reminded"
 GROUPS = {"writers": (CALLED, REMINDED), "answerers": (CALLED,), "readers": (CALLED,), "ringers": (REMINDED,)}
+FITS = "each event fits its schema"
 PROMISES = (
     "acknowledged is kept",
     "nothing undone is heard",
@@ -26,6 +27,7 @@ PROMISES = (
     "nothing is set aside",
     "the delivery audit balances",
     "served while the broker is away",
+    FITS,
     OTHERS,
     *verdict.PROMISES,
 )
@@ -58,6 +60,7 @@ class Oracle:
             found += self._handled(group, kinds)
             found += self._ordered(group)
         found += self._effects()
+        found += [Violation(FITS, complaint) for complaint in self._site.misfits()]
         if self._site.shop:
             found += self._site.shop.broken
             found += self._site.shop.verdict().violations()

@@ -95,11 +95,16 @@ class Site:
             "EVENTBUS_FAILPOINTS": REPEAT,
         }
 
-    def _run(self, module: str) -> None:
+    def misfits(self) -> list[str]:
+        """What does not fit its event's JSON Schema in the outbox, each in a sentence."""
+        return self._run("tests.chaos.outbox_check").splitlines()
+
+    def _run(self, module: str) -> str:
         environment = self._live.environment | {"CHAOS_MISTAKE": ""}
         done = subprocess.run([sys.executable, "-m", module], cwd=ROOT, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{module} failed: {done.stdout}{done.stderr}")
+        return done.stdout
 
     def rows(self, question: str, *values: Any, url: str = "") -> list[tuple[Any, ...]]:
         with psycopg.connect(url or self.url, connect_timeout=ASK_SECONDS) as connection:

@@ -25,6 +25,7 @@ from mcommerce.payment.models import Refund as PaymentRefund
 from mcommerce.payment.services.ledger import Account, balances
 from mcommerce.products.models import Stock, StockMovement
 from tests import event_history
+from tests.schema_validation import misfits_in_outbox
 from tests.sweep import mail_log, poison, shop_day
 from tests.sweep.provider_process import Books
 from tests.sweep.run import JANITOR, KITCHEN, Run
@@ -45,7 +46,7 @@ STATUS_CHANGED = "order.payment_status_changed.v1"
 
 def violations(run: Run) -> list[str]:
     """Each in a sentence; none is what is wanted."""
-    return [*orders(run), *stock(run), *money(run), *told(run), *bus(), *handled(), *dishes(run)]
+    return [*orders(run), *stock(run), *money(run), *told(run), *bus(), *fitting(), *handled(), *dishes(run)]
 
 
 def orders(run: Run) -> Iterator[str]:
@@ -174,6 +175,11 @@ def bus() -> Iterator[str]:
     for run in ReplayRun.objects.exclude(state=ReplayRun.State.DONE, handled=F("matched")):
         yield f"the replay {run} handled {run.handled} of {run.matched} events"
     yield from delivery_audit.problems(delivery_audit.read())
+
+
+def fitting() -> list[str]:
+    """Each event that is still in the outbox fits its JSON Schema."""
+    return misfits_in_outbox(OutboxRow.objects.values_list("id", "type", "payload").order_by("id"))
 
 
 def handled() -> Iterator[str]:
