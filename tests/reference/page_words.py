@@ -63,7 +63,8 @@ def known_variables() -> set[str]:
 
 
 def _lost_headings(text: str, page: Path) -> list[tuple[str, str]]:
-    links = [(file, heading) for file, heading in HEADING_LINK.findall(text) if ".py" not in file]
+    found = [(file, heading) for file, heading in HEADING_LINK.findall(text) if ".py" not in file]
+    links = [(file, heading) for file, heading in found if (page.parent / file).exists()]
     there = {file: headings((page.parent / file).read_text() if file else text) for file, _heading in links}
     return [(file, heading) for file, heading in links if heading not in there[file]]
 
