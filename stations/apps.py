@@ -12,4 +12,5 @@ class StationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     url_prefix: ClassVar = "stations/"
     front_page: ClassVar = "stations:dashboard"
+    problems: ClassVar = "stations.live.feed_health.problems"
     staff_groups: ClassVar = {"operator": ("view_*", "change_pollplan", "add_remark", "delete_remark")}

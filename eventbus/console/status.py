@@ -42,12 +42,13 @@ def status(*, printer: Printer, json: bool, no_audit: bool, **options: Any) -> N
     """Print the state. Raises CommandError with the problems, so that the exit code shows them."""
     found, dispatches = bus_status.status(), bus_status.is_dispatched()
     counted = None if no_audit else delivery_audit.read()
-    wrong = bus_status.problems(found, dispatches=dispatches) + (delivery_audit.problems(counted) if counted else [])
+    wrong: list[str] = [*bus_status.problems(found, dispatches=dispatches)]
+    wrong += delivery_audit.problems(counted) if counted else []
     wrong += untrusted_records.problems()
     strange = untrusted_records.counts()
     if json:
         told = {**msgspec.structs.asdict(found), "audit": counted}
-        printer.json({**told, "untrusted": strange, "dispatches": dispatches, "problems": wrong})
+        printer.json({**told, "untrusted": strange, "dispatches": dispatches, "problems": [str(one) for one in wrong]})
     else:
         _print_status(printer, found, dispatches)
         if counted:

@@ -9,20 +9,25 @@ from eventbus.database.storable_text import TIME
 from eventbus.operations.group_status import GroupStatus
 from eventbus.operations.heartbeats import BEAT_SECONDS, ProcessStatus
 from eventbus.operations.pausing import Standstill
+from eventbus.operations.problem import Problem
 
 HANDLING_ROLES = ("handle", "relay", "all")  # of processes that may handle
 # A process stores what it handles when it begins, perhaps before its groups have begun, and again at each beat.
 BEGINS_SECONDS = 2 * BEAT_SECONDS
 
 
-def problems(groups: Iterable[GroupStatus], standstills: Iterable[Standstill]) -> list[str]:
-    """Return a sentence for each group and topic over a limit: by how much, since when, and the remedy."""
+def problems(groups: Iterable[GroupStatus], standstills: Iterable[Standstill]) -> list[Problem]:
+    """Return a problem for each group and topic over a limit: by how much, since when, and the remedy."""
     still = {one.group: one for one in standstills}
-    return [_behind(one, still) for one in groups if _is_behind(one)]
+    return [
+        Problem(_behind(one, still), kind="lag", about=one.group, since=one.waits_since)
+        for one in groups
+        if _is_behind(one)
+    ]
 
 
-def unhandled(groups: Iterable[GroupStatus], processes: Iterable[ProcessStatus], *, at: datetime) -> list[str]:
-    """Return a sentence for each group that no living process handles.
+def unhandled(groups: Iterable[GroupStatus], processes: Iterable[ProcessStatus], *, at: datetime) -> list[Problem]:
+    """Return a problem for each group that no living process handles.
 
     Return none while a process that may handle has only just begun: it may not have stored yet what it handles.
     """
@@ -31,8 +36,12 @@ def unhandled(groups: Iterable[GroupStatus], processes: Iterable[ProcessStatus],
         return []
     handled = {group for one in living for group in one.assignment}
     return [
-        f"Nobody handles group {name}: no living process does. Start manage.py handle_events --group {name}, or the "
-        f"server; where the group is gone for good, manage.py eventbus close {name}."
+        Problem(
+            f"Nobody handles group {name}: no living process does. Start manage.py handle_events --group {name}, or "
+            f"the server; where the group is gone for good, manage.py eventbus close {name}.",
+            kind="unhandled",
+            about=name,
+        )
         for name in sorted({one.group for one in groups} - handled)
     ]
 

@@ -15,6 +15,7 @@ from eventbus import clock, failpoints
 from eventbus.database.storable_text import TIME
 from eventbus.errors import BusError
 from eventbus.models import WHO_CHARACTERS_MAX, ConsumerGroup, OperatorAction
+from eventbus.operations.problem import Problem
 
 _STANDS_STILL = Q(paused_at__isnull=False) | Q(breaker_opened_at__isnull=False)
 
@@ -41,11 +42,17 @@ def standstills() -> list[Standstill]:
     ]
 
 
-def problems(found: Iterable[Standstill]) -> list[str]:
-    """Return a sentence for each open circuit breaker. A pause is no problem, since an operator wanted it."""
+def problems(found: Iterable[Standstill]) -> list[Problem]:
+    """Return each open circuit breaker. A pause is no problem, since an operator wanted it."""
     return [
-        f"The circuit breaker of group {one.group} is open since {one.breaker_opened_at:{TIME}}: {one.breaker_reason}. "
-        f"Mend what fails: a probe then closes it by itself, or manage.py eventbus resume {one.group} does."
+        Problem(
+            f"The circuit breaker of group {one.group} is open since {one.breaker_opened_at:{TIME}}: "
+            f"{one.breaker_reason}. Mend what fails: a probe then closes it by itself, or manage.py eventbus resume "
+            f"{one.group} does.",
+            kind="breaker",
+            about=one.group,
+            since=one.breaker_opened_at,
+        )
         for one in found
         if one.breaker_opened_at is not None
     ]

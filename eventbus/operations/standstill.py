@@ -7,6 +7,7 @@ import msgspec
 
 from eventbus import clock, registry
 from eventbus.models import ConsumerGroup, OutboxRow, Progress, Timer
+from eventbus.operations.problem import Problem
 
 STANDS_SECONDS = 60.0  # twice a handler's time limit by default; if it declares a longer one, twice that
 OVERDUE_SECONDS = 60.0  # a timer is published in the second at which it is due
@@ -55,16 +56,17 @@ def _since(row: Progress, created: datetime | None) -> datetime | None:
     return max(arrived, created) if created and created <= clock.now() else arrived
 
 
-def problems(found: Iterable[Standing]) -> list[str]:
-    """Return one sentence for each group that stands, and one for timers that are not published."""
+def problems(found: Iterable[Standing]) -> list[Problem]:
+    """Return a problem for each group that stands, and one for timers that are not published."""
     longest: dict[str, Standing] = {}
     for one in found:
         if one.group not in longest or longest[one.group].seconds < one.seconds:
             longest[one.group] = one
-    told = [_sentence(one) for one in longest.values()]
+    told = [Problem(_sentence(one), kind="standing", about=one.group, since=one.since) for one in longest.values()]
     late = Timer.objects.filter(due__lt=clock.now() - timedelta(seconds=OVERDUE_SECONDS)).count()
     if late:
-        told.append(f"Timers that are over {OVERDUE_SECONDS:.0f} s late: {late}. Nobody relays, or the relay cannot.")
+        text = f"Timers that are over {OVERDUE_SECONDS:.0f} s late: {late}. Nobody relays, or the relay cannot."
+        told.append(Problem(text, kind="timers"))
     return told
 
 

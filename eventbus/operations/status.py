@@ -4,7 +4,7 @@ Nothing here changes an event. A request is stored in the dead letter's row, wit
 carries it out under the lock of the group's progress (`dead_letter_requests.apply_request`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 import msgspec
@@ -21,6 +21,7 @@ from eventbus.operations import group_status, lag, log_problems, pausing, stands
 from eventbus.operations.group_status import GroupStatus as GroupStatus
 from eventbus.operations.heartbeats import ProcessStatus, processes
 from eventbus.operations.pausing import Standstill
+from eventbus.operations.problem import Problem, of_kind
 from eventbus.publishing import rejected_records
 from eventbus.publishing.relay import BROKEN_SECONDS
 from eventbus.recovery import divergence, log_truncation
@@ -29,6 +30,8 @@ from eventbus.repairs.dead_letters import DecisionRefused
 
 UNSENT_SECONDS_MAX = 30.0  # a standby takes over within some five seconds: older means that no process relays
 RETRYING_SECONDS_MAX = 600.0  # a key retried for longer is reported: restarts and eight attempts take less
+RELAYING_ROLES = ("relay", "all")  # of processes that append, or stand by
+NOBODY_DISPATCHES = "Nobody dispatches: start the server, or manage.py relay_events."
 BEGINS_SECONDS = 1.5 * BROKEN_SECONDS  # a little longer than the pause of a dispatcher that cannot begin
 
 
@@ -101,38 +104,55 @@ def status() -> Status:
     )
 
 
-def problems(found: Status, *, dispatches: bool) -> list[str]:
-    """Return one sentence for each problem. `dispatches`: the result of `is_dispatched`."""
-    told = []
-    if not dispatches:
-        told.append("Nobody dispatches: start the server, or manage.py relay_events.")
-    told += [*divergence.problems(), *log_truncation.problems(found.groups)]
-    if found.log_unavailable:
-        told.append(found.log_unavailable)
-    told += found.log_problems
-    if found.outbox.oldest_seconds > UNSENT_SECONDS_MAX:
-        told.append(
-            f"The oldest unsent event is {found.outbox.oldest_seconds:.0f} s old; over {UNSENT_SECONDS_MAX:.0f} s "
-            "nobody relays, or the relay cannot."
+def problems(found: Status, *, dispatches: bool) -> list[Problem]:
+    """Return every problem. `dispatches`: the result of `is_dispatched`."""
+    return [
+        *([] if dispatches else [Problem(NOBODY_DISPATCHES, kind="relay")]),
+        *of_kind("restore", divergence.problems()),
+        *of_kind("log", [*log_truncation.problems(found.groups), *found.log_problems]),
+        *([Problem(found.log_unavailable, kind="broker")] if found.log_unavailable else []),
+        *_outbox_problems(found.outbox),
+        *pausing.problems(found.standstills),
+        *standstill.problems(found.standing),
+        *lag.problems(found.groups, found.standstills),
+        *lag.unhandled(found.groups, found.processes, at=found.at),
+        *of_kind("ignored-types", ignored_types.problems(found.ignored_types)),
+        *_failures(found),
+    ]
+
+
+def _outbox_problems(outbox: OutboxStatus) -> Iterator[Problem]:
+    if outbox.oldest_seconds > UNSENT_SECONDS_MAX:
+        yield Problem(
+            f"The oldest unsent event is {outbox.oldest_seconds:.0f} s old; over {UNSENT_SECONDS_MAX:.0f} s "
+            "nobody relays, or the relay cannot.",
+            kind="outbox",
+            since=outbox.oldest_at,
         )
-    if found.outbox.rejected:
-        told.append(
-            f"Rejected by the log: {found.outbox.rejected}, and {found.outbox.behind} later events of their keys wait "
-            "behind. See manage.py eventbus rejected, then resend or withdraw."
+    if outbox.rejected:
+        yield Problem(
+            f"Rejected by the log: {outbox.rejected}, and {outbox.behind} later events of their keys wait "
+            "behind. See manage.py eventbus rejected, then resend or withdraw.",
+            kind="rejected",
         )
-    told += pausing.problems(found.standstills) + standstill.problems(found.standing)
-    told += lag.problems(found.groups, found.standstills)
-    told += lag.unhandled(found.groups, found.processes, at=found.at)
-    told += ignored_types.problems(found.ignored_types)
+
+
+def _failures(found: Status) -> Iterator[Problem]:
     for group, keys in found.retrying_long.items():
-        told.append(
+        yield Problem(
             f"Group {group} has tried {keys} keys for over {RETRYING_SECONDS_MAX / 60:.0f} minutes, and goes on: "
-            "the admin's parked keys say why."
+            "the admin's parked keys say why.",
+            kind="retrying",
+            about=group,
         )
     letters = sum(one.dead_letters for one in found.groups)
     if letters:
-        told.append(f"Dead letters: {letters}. See manage.py eventbus dead, then requeue or discard.")
-    return told
+        oldest = DeadLetter.objects.filter(state=DeadLetter.State.OPEN).order_by("id").values_list("died_at", flat=True)
+        yield Problem(
+            f"Dead letters: {letters}. See manage.py eventbus dead, then requeue or discard.",
+            kind="dead-letters",
+            since=oldest.first(),
+        )
 
 
 def is_dispatched() -> bool:

@@ -1,5 +1,7 @@
 """The readiness of this process: checked in the background; `/health/ready` only reads the result."""
 
+from datetime import datetime
+
 from django.conf import settings
 
 from eventbus.operations.health import broker_problem, outbox_problem, restore_problem
@@ -8,7 +10,7 @@ from mcommerce.readiness.database import TableLocks, database_problem
 from mcommerce.readiness.disk import disk_problem
 from mcommerce.serving import background_threads, draining
 
-__all__ = ["OK", "found", "start"]
+__all__ = ["OK", "found", "since", "start"]
 
 _watching: Watch | None = None
 
@@ -29,6 +31,11 @@ def found() -> dict[str, str]:
     if draining.is_leaving():
         found["leaving"] = "this process was asked to stop, and takes no further visitors"
     return found
+
+
+def since(part: str) -> datetime | None:
+    """Return when this process first found the part's present fault; None if it has none, or nobody checks."""
+    return None if _watching is None else _watching.since(part)
 
 
 def _found() -> dict[str, str]:

@@ -4,10 +4,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connections
 
+from eventbus import clock
 from eventbus.database.unit_of_work import unit_of_work
 from mcommerce.readiness.database import impatient
 
@@ -41,6 +43,7 @@ class Watch:
     def __init__(self, parts: Sequence[Part], *, seconds: float = LOOK_SECONDS) -> None:
         self._parts, self._seconds = parts, seconds
         self._said: dict[str, str] = {}
+        self._since: dict[str, datetime] = {}  # when each part's present fault was first found
         self._in_hand: tuple[str, float] | None = None  # the part that is checked, and since when
         self._finished_at = time.monotonic()
         self._stop = threading.Event()
@@ -66,6 +69,10 @@ class Watch:
             said["checks"] = f"the last look was {now - self._finished_at:.0f} s ago: restart this process"
         return said
 
+    def since(self, name: str) -> datetime | None:
+        """Return when the part's present fault was first found; None without one."""
+        return self._since.get(name)
+
     def look(self) -> None:
         """Run one round: each part in turn."""
         for part in self._parts:
@@ -81,6 +88,10 @@ class Watch:
 
     def _note(self, name: str, said: str) -> None:
         was_well, self._said[name] = self._said.get(name, OK) == OK, said
+        if said == OK:
+            self._since.pop(name, None)
+        else:
+            self._since.setdefault(name, clock.now())
         if was_well and said != OK:
             logger.error("Not ready: %s: %s", name, said)
         elif said == OK and not was_well:

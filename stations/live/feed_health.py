@@ -6,7 +6,10 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
+from eventbus import clock
+from eventbus.operations.problem import Problem
 from stations.events import PollFinished
 from stations.feeds.active_feeds import ActiveFeed, active_feeds
 from stations.feeds.registry import is_simulated
@@ -14,6 +17,7 @@ from stations.live.all_languages import in_every_language
 from stations.models import PollPlan, PollRun
 
 LATE_AFTER_INTERVALS = 2  # one poll may be missed, for example when its process restarts
+NO_POLL = "No poll has finished in time: start manage.py poll_stations, or the server."
 LATE_AFTER_SECONDS = 30  # and a poll may take its 15 s on a slow machine
 
 
@@ -81,6 +85,24 @@ def health_of(contract: str, feeds: Iterable[FeedHealth]) -> FeedHealth | None:
     """Return the health of the feed that supplies this contract's stations."""
     feed = active_feeds().feed_of(contract)
     return next((health for health in feeds if health.feed == feed), None)
+
+
+def problems() -> list[Problem]:
+    """Return the feeds that fail or are late, for the operator's overview."""
+    titles = {Condition.FAILING: _("The feed %(name)s fails"), Condition.LATE: _("The feed %(name)s is not polled")}
+    found = [(health, health.condition(clock.now())) for health in feeds_remembered()]
+    return [
+        Problem(
+            ": ".join(filter(None, [health.reason, health.detail])) or NO_POLL,
+            kind="feed",
+            about=health.feed.name,
+            since=health.good_at,
+            heading=titles[condition] % {"name": health.feed.name},
+            page="stations:producer",
+        )
+        for health, condition in found
+        if condition in titles
+    ]
 
 
 def _stored_health(feed: ActiveFeed, interval_ms: int) -> FeedHealth:

@@ -1,0 +1,1 @@
+"""The operator's overview at `/eventbus/`: what is wrong, since when, and where its remedy is."""

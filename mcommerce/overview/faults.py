@@ -1,0 +1,100 @@
+"""Collect the faults of the whole site: of the bus, of this server's readiness, of the providers and the feeds."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.http import urlencode
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from eventbus.operations import status
+from eventbus.operations.problem import Problem
+from eventbus.operations.status import RELAYING_ROLES, Status
+from eventbus.repairs import untrusted_records
+from mcommerce import readiness
+from mcommerce.features.installed import declared
+from outside.circuit_breaker import states
+
+# By the kind of a problem: its title, and the admin's list that shows it and has its remedy.
+KINDS: dict[str, tuple[str | Promise, str]] = {
+    "relay": (gettext_lazy("No process relays events"), "processrow"),
+    "restore": (gettext_lazy("The database went back to an earlier time"), "divergence"),
+    "log": (gettext_lazy("The log has lost records, or is not as it should be"), "progress"),
+    "broker": (gettext_lazy("The brokers do not answer"), "processrow"),
+    "outbox": (gettext_lazy("Committed events are not sent"), "outboxrow"),
+    "rejected": (gettext_lazy("The log has rejected events"), "outboxrow"),
+    "breaker": (gettext_lazy("The circuit breaker of group %(about)s is open"), "consumergroup"),
+    "standing": (gettext_lazy("Group %(about)s stands still"), "progress"),
+    "timers": (gettext_lazy("Delayed events are overdue"), "timer"),
+    "lag": (gettext_lazy("Group %(about)s is behind"), "progress"),
+    "unhandled": (gettext_lazy("No process handles group %(about)s"), "processrow"),
+    "ignored-types": (gettext_lazy("A release did not know a type of event"), "ignoredtype"),
+    "retrying": (gettext_lazy("Group %(about)s keeps failing"), "parkedkey"),
+    "dead-letters": (gettext_lazy("Events could not be handled"), "deadletter"),
+    "untrusted": (gettext_lazy("Records of others were set aside"), "untrustedrecord"),
+}
+PARTS = {
+    "database": gettext_lazy("The database has a fault"),
+    "tables": gettext_lazy("A table is locked"),
+    "disk": gettext_lazy("A disk is full"),
+    "broker": gettext_lazy("The brokers do not answer"),
+    "outbox": gettext_lazy("Committed events are not sent"),
+    "restore": gettext_lazy("The database went back to an earlier time"),
+    "background": gettext_lazy("A thread of this server has ended"),
+    "checks": gettext_lazy("This server’s checks have stopped"),
+    "leaving": gettext_lazy("This server is stopping"),
+}
+LISTS_BY_GROUP = ("deadletter", "ignoredtype", "parkedkey", "progress", "untrustedrecord")
+HEALTHY = "closed"  # the state of a circuit breaker that lets calls through
+
+
+class Fault(NamedTuple):
+    """A fault for a page: a title in the reader's language, and the text of the part that found it.
+
+    `since`: when it began, None if nobody knows. `link`: the path of the page that shows it, "" if there is none.
+    """
+
+    title: str
+    text: str
+    since: datetime | None = None
+    link: str = ""
+
+
+def faults(found: Status) -> list[Fault]:
+    """Return every fault of the site, the oldest first. `found`: the status of the bus."""
+    relayed = any(one.role in RELAYING_ROLES and not one.silent for one in found.processes)
+    problems = [
+        *status.problems(found, dispatches=relayed),
+        *(Problem(text, kind="untrusted") for text in untrusted_records.problems()),
+        *(problem for name in declared("problems") for problem in import_string(name)()),
+    ]
+    every = [*map(_of_part, problems), *_of_server(), *_of_services()]
+    by_title = {fault.title: fault for fault in reversed(every)}  # the bus and this server may both have found it
+    return sorted(by_title.values(), key=lambda fault: (fault.since is None, fault.since or found.at, fault.title))
+
+
+def _of_part(problem: Problem) -> Fault:
+    if problem.heading:
+        return Fault(problem.heading, problem, problem.since, reverse(problem.page))
+    title, model = KINDS[problem.kind]
+    link = reverse(f"admin:eventbus_{model}_changelist")
+    if problem.about and model in LISTS_BY_GROUP:
+        link += "?" + urlencode({"group": problem.about})
+    return Fault(str(title) % {"about": problem.about}, problem, problem.since, link)
+
+
+def _of_server() -> Iterator[Fault]:
+    for part, text in readiness.found().items():
+        if text != readiness.OK:
+            yield Fault(str(PARTS.get(part, part)), text, readiness.since(part))
+
+
+def _of_services() -> Iterator[Fault]:
+    for name, state in states().items():
+        if state != HEALTHY:
+            text = f"The circuit breaker is {state}: calls fail at once, and a later one tries whether it answers."
+            yield Fault(_("%(name)s does not answer this server") % {"name": name}, text)

@@ -1,0 +1,143 @@
+"""Staff open the overview: it names what is wrong, since when, and leads to the page with the remedy."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from eventbus import Permanent, clock
+from eventbus.ids import uuid7
+from eventbus.models import ConsumerGroup, ProcessRow
+from mcommerce import readiness
+from mcommerce.accounts.models import User
+from mcommerce.overview.faults import KINDS, PARTS
+from stations.models import PollRun
+from tests.eventbus.bus_app import House, Mended, open_house
+from tests.live_site import ROOT
+
+PAGE = "/eventbus/"
+FEED = "jcdecaux:lyon"
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def house(transactional_db: None) -> Iterator[House]:
+    with open_house() as house:
+        yield house
+
+
+@pytest.fixture
+def operator(db: None, settings: Any) -> Client:
+    """Staff who may look into the bus, of a site whose one process lives."""
+    settings.STATIONS_FEEDS = [FEED]
+    user = User.objects.create_user("ada@example.com", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_progress"))
+    now = clock.now()
+    groups = {name: ["all/0"] for name in ConsumerGroup.objects.values_list("name", flat=True)}
+    ProcessRow.objects.create(
+        id=uuid7(), role="all", host="here", pid=1, state="active", assignment=groups, began_at=now, beat_at=now
+    )
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def faults(client: Client, **headers: str) -> dict[str, str]:
+    """The faults that the page shows: each title with its link."""
+    html = client.get(PAGE, headers=headers).content.decode()
+    found = re.findall(r'class="fault__title">(?:<a href="([^"]*)">)?([^<]+)', html)
+    return {title: link.replace("&amp;", "&") for link, title in found}
+
+
+def test_a_well_site_says_so(operator: Client) -> None:
+    answer = operator.get(PAGE)
+
+    assert faults(operator) == {}
+    assert "All is well" in answer.content.decode()
+
+
+def test_dead_letters_are_named_with_the_list_that_has_the_remedy(operator: Client, house: House) -> None:
+    house.handler("house-a", Mended("vase", error=Permanent("poison")))
+    ProcessRow.objects.update(assignment={name: [] for name in ConsumerGroup.objects.values_list("name", flat=True)})
+    house.say(("vase", 1))
+    house.settle()
+
+    assert faults(operator) == {"Events could not be handled": reverse("admin:eventbus_deadletter_changelist")}
+    page = operator.get(PAGE).content.decode()
+    assert 'class="fault__since"' in page
+    assert f"{reverse('admin:eventbus_deadletter_changelist')}?group=house-a" in page
+
+
+def test_an_open_circuit_breaker_is_named_with_its_group(operator: Client) -> None:
+    ConsumerGroup.objects.filter(name="mail").update(breaker_opened_at=clock.now(), breaker_reason="7 of 10 failed")
+
+    assert list(faults(operator)) == ["The circuit breaker of group mail is open"]
+
+
+def test_a_silent_process_and_a_site_that_nobody_relays_are_shown(operator: Client) -> None:
+    ProcessRow.objects.update(beat_at=clock.now() - timedelta(seconds=50), host="elsewhere")
+
+    assert "No process relays events" in faults(operator)
+    assert "overview__silent" in operator.get(PAGE).content.decode()
+
+
+def test_a_feed_that_fails_is_named_and_gone_with_its_next_good_poll(operator: Client) -> None:
+    poll = {"feed": FEED, "ms": 1}
+    PollRun.objects.create(**poll, started=clock.now(), outcome="failed", reason="unreachable")
+    assert faults(operator) == {f"The feed {FEED} fails": reverse("stations:producer")}
+
+    PollRun.objects.create(**poll, started=clock.now(), outcome="ok")
+
+    assert faults(operator) == {}
+
+
+def test_a_full_disk_is_named(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "disk_problem", lambda **asked: "/var is full: make room there")
+
+    assert list(faults(operator)) == ["A disk is full"]
+    assert "/var is full: make room there" in operator.get(PAGE).content.decode()
+
+
+def test_the_page_speaks_french(operator: Client) -> None:
+    ConsumerGroup.objects.filter(name="mail").update(breaker_opened_at=clock.now(), breaker_reason="7 of 10 failed")
+
+    assert list(faults(operator, **{"accept-language": "fr"})) == ["Le disjoncteur du groupe mail est ouvert"]
+
+
+def test_the_pages_script_gets_the_part_that_changes_alone(operator: Client) -> None:
+    part = operator.get(PAGE, {"part": "state"}).content.decode()
+
+    assert part.startswith('<section class="overview__verdict"')
+    assert "<html" not in part
+
+
+def test_only_staff_who_may_look_into_the_bus_see_it(client: Client, operator: Client) -> None:
+    assert client.get(PAGE)["Location"] == f"{reverse('account_login')}?next={PAGE}"
+
+    client.force_login(User.objects.create_user("eve@example.com", is_staff=True))
+
+    assert client.get(PAGE).status_code == 403
+
+
+def test_the_admin_links_to_it(operator: Client, client: Client) -> None:
+    link = f'<a href="{PAGE}">Overview</a>'
+    assert link in operator.get(reverse("admin:index")).content.decode()
+
+    client.force_login(User.objects.create_user("eve@example.com", is_staff=True))
+
+    assert link not in client.get(reverse("admin:index")).content.decode()
+
+
+def test_every_kind_of_problem_and_every_part_has_a_title(settings: Any) -> None:
+    sources = [file.read_text() for file in (ROOT / "eventbus").rglob("*.py")]
+    kinds = {kind for text in sources for kind in re.findall(r'(?:kind=|of_kind\()"([-a-z]+)"', text)}
+
+    assert kinds | {"untrusted"} == set(KINDS)
+    settings.RUN_BUS_IN_SERVER = True
+    assert {part.name for part in readiness.parts_of("all")} <= set(PARTS)
