@@ -12,9 +12,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from tests.mutants.judgements import Judgements
-from tests.mutants.parts import PARTS
+from tests.mutants.parts import PARTS, Part
 from tests.mutants.relevant_tests import Known, batches
-from tests.mutants.runner import EQUIVALENT, KILLED, LATE, SURVIVED, Outcome, known_tests, run_in_a_copy
+from tests.mutants.runner import EQUIVALENT, KILLED, LATE, SURVIVED, Outcome, files_of, known_tests, run_in_a_copy
 from tests.mutants.sampling import Mutant, all_mutants, draw, places
 
 SAMPLE = 100  # of each part: an hour or so a core; a part has thousands
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in chosen.part or PARTS:
         possible = places(all_mutants(PARTS[name]))
         drawn = draw(possible, sample=chosen.sample, seed=chosen.seed, only=chosen.only)
-        outcomes = _run(known_tests(name), drawn, judged, lanes=chosen.lanes, verbose=not chosen.quiet)
+        outcomes = _run(_asked(PARTS[name], drawn), judged, lanes=chosen.lanes, verbose=not chosen.quiet)
         told[name] = _summary(len(possible), outcomes)
         _print(name, told[name])
         if chosen.json:
@@ -47,15 +47,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(known: list[Known], drawn: list[Mutant], judged: Judgements, *, lanes: int, verbose: bool) -> list[Outcome]:
+def _asked(part: Part, drawn: list[Mutant]) -> list[tuple[Mutant, list[list[Known]]]]:
+    """Each mutant with the batches of tests that are to notice it: of those that judge its module."""
+    files = {module: files_of(part.tests_of(module)) for module in sorted({mutant.module for mutant in drawn})}
+    known = known_tests(dict.fromkeys(file for of_module in files.values() for file in of_module))
+    return [(one, batches([test for test in known if test.file in files[one.module]], one)) for one in drawn]
+
+
+def _run(
+    asked: list[tuple[Mutant, list[list[Known]]]], judged: Judgements, *, lanes: int, verbose: bool
+) -> list[Outcome]:
     outcomes = []
     with ProcessPoolExecutor(lanes) as pool:
-        running = [pool.submit(run_in_a_copy, batches(known, mutant), mutant) for mutant in drawn]
+        running = [pool.submit(run_in_a_copy, tests, mutant) for mutant, tests in asked]
         for number, one in enumerate(as_completed(running), 1):
             outcome = judged.of(one.result())
             outcomes.append(outcome)
             if verbose:
-                print(f"{number:5}/{len(drawn)}", end=" ")
+                print(f"{number:5}/{len(asked)}", end=" ")
                 _tell(outcome)
     return outcomes
 

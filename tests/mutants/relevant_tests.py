@@ -31,6 +31,10 @@ class Known(NamedTuple):
             if not one["failed"]
         ]
 
+    @property
+    def file(self) -> str:
+        return self.name.split("::")[0]
+
     def runs(self, lines: Iterable[tuple[str, int]]) -> bool:
         return any(line in self.lines.get(module, ()) for module, line in lines)
 

@@ -8,14 +8,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.kafka.jars import CACHE
 from tests.live_site import ROOT
 from tests.mutants import database_plugin, line_plugin
 from tests.mutants.line_plugin import PRODUCT
-from tests.mutants.parts import PARTS
 from tests.mutants.relevant_tests import Known
 from tests.mutants.sampling import Mutant
 
@@ -37,15 +38,14 @@ class Outcome(NamedTuple):
     by: str = ""
 
 
-def known_tests(part: str) -> list[Known]:
-    """The part's tests, after a run of those that no run of the same product and test has told of yet.
+def known_tests(files: Iterable[str]) -> list[Known]:
+    """The tests in these files, after a run of those that no run of the same product and test has told of yet.
 
     What tests in a folder's conftest.py or house changes counts with the next change of the test.
     """
     told: dict[str, dict[str, object]] = {}
-    missing = {
-        test: _kept(test) for pattern in PARTS[part].tests for test in _files(pattern) if not _kept(test).exists()
-    }
+    files = list(files)
+    missing = {test: _kept(test) for test in files if not _kept(test).exists()}
     if missing:
         copy = _copy(os.getpid())
         result = copy / "lines.json"
@@ -54,16 +54,18 @@ def known_tests(part: str) -> list[Known]:
         ran = json.loads(result.read_text())
         for test, kept in missing.items():
             kept.write_text(json.dumps({name: one for name, one in ran.items() if name.split("::")[0] == test}))
-    for test in dict.fromkeys(test for pattern in PARTS[part].tests for test in _files(pattern)):
+    for test in files:
         told |= json.loads(_kept(test).read_text())
     for name in (name for name, one in told.items() if one["failed"]):
         print(f"Left out, for it fails as it is: {name}", flush=True)
     return Known.read(told)
 
 
-def _files(pattern: str) -> list[str]:
-    found = [file for path in ROOT.glob(pattern) for file in (path.rglob("test_*.py") if path.is_dir() else [path])]
-    return sorted(str(file.relative_to(ROOT)) for file in found)
+def files_of(patterns: Iterable[str]) -> list[str]:
+    """The files with the tests that these globs name, each once."""
+    places = [path for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+    found = [file for path in places for file in (sorted(path.rglob("test_*.py")) if path.is_dir() else [path])]
+    return list(dict.fromkeys(str(file.relative_to(ROOT)) for file in found))
 
 
 @cache
@@ -149,4 +151,6 @@ def _copy(process: int) -> Path:
     subprocess.run(["git", "clone", "--quiet", "--shared", str(ROOT), str(folder)], check=True)
     for compiled in ROOT.glob("**/LC_MESSAGES/*.mo"):
         shutil.copy(compiled, folder / compiled.relative_to(ROOT))
+    if CACHE.exists():  # else each copy fetches the broker, or skips the tests that need one
+        (folder / CACHE.name).symlink_to(CACHE)
     return folder

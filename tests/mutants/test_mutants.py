@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.live_site import ROOT
+from tests.mutants import __main__ as command
 from tests.mutants.judgements import JUDGED, Judgements, changed_lines
-from tests.mutants.parts import PARTS
+from tests.mutants.parts import PARTS, Part
 from tests.mutants.relevant_tests import Known, batches, place_of
 from tests.mutants.runner import EQUIVALENT, KILLED, SURVIVED, Outcome
 from tests.mutants.sampling import Mutant, draw, modules_of, places
@@ -18,9 +19,45 @@ MUTANTS = [Mutant("shop.py", f"core/Replace_{name}", 0, line, 4) for line in ran
 @pytest.mark.parametrize("name", PARTS)
 def test_each_part_names_modules_and_tests_that_exist(name: str) -> None:
     part = PARTS[name]
+    modules = {str(module.relative_to(ROOT)) for module in modules_of(part)}
 
-    assert modules_of(part)
+    assert modules
     assert [pattern for pattern in (*part.modules, *part.tests, *part.but) if not list(ROOT.glob(pattern))] == []
+    assert part.tests_by_module.keys() <= modules
+    assert {test for tests in part.tests_by_module.values() for test in tests} <= set(part.tests)
+
+
+def test_each_module_of_kafkas_adapter_names_the_tests_that_judge_it() -> None:
+    there = {str(path.relative_to(ROOT)) for path in (ROOT / "eventbus/backends/kafka").rglob("*.py")}
+
+    assert {module for module in there if not module.endswith("/__init__.py")} <= PARTS["kafka"].tests_by_module.keys()
+
+
+def test_a_module_is_judged_by_its_own_tests_or_by_all_of_its_part() -> None:
+    part = Part(("bus/*.py",), ("test_all.py",), tests_by_module={"bus/log.py": ("test_log.py",)})
+
+    assert part.tests_of("bus/log.py") == ("test_log.py",)
+    assert part.tests_of("bus/worker.py") == ("test_all.py",)
+
+
+def test_a_module_that_does_more_over_kafka_is_mutated_there_and_nowhere_else() -> None:
+    over_kafka, bus = (set(modules_of(PARTS[name])) for name in ("kafka", "eventbus"))
+
+    assert ROOT / "eventbus/consuming/assignment.py" in over_kafka
+    assert over_kafka & bus == set()
+
+
+def test_a_mutant_is_shown_to_the_tests_of_its_module_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "eventbus/clock.py"
+    number = next(at for at, text in enumerate((ROOT / module).read_text().splitlines(), 1) if "def now" in text) + 2
+    ran = {module: frozenset({number})}
+    tests = [Known(f"{file}::test", 1, False, ran) for file in ("tests/test_fences.py", "tests/test_terms.py")]
+    part = Part((module,), ("tests/test_*.py",), tests_by_module={module: ("tests/test_fences.py",)})
+    monkeypatch.setattr(command, "known_tests", lambda files: [test for test in tests if test.file in files])
+
+    [(_, batches_of_it)] = command._asked(part, [Mutant(module, "core/NumberReplacer", 0, number, 4)])
+
+    assert [[test.name for test in batch] for batch in batches_of_it] == [["tests/test_fences.py::test"]]
 
 
 def test_each_judgement_names_a_line_that_is_there() -> None:
