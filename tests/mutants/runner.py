@@ -114,7 +114,7 @@ def _run(copy: Path, batch: list[Known]) -> tuple[str, str]:
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", database_plugin.VARIABLE: str(_tables(copy))},
             stdout=file,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            process_group=0,  # not a session: in one of its own it would not yield to others as this run does
         )
         try:
             status = process.wait(GRACE_SECONDS + SLOWER * sum(test.seconds for test in batch))
