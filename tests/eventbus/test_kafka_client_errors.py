@@ -1,12 +1,13 @@
-"""What Kafka's clients say in the log while a broker is away."""
+"""What Kafka's clients say in the log while a broker is away, and what an operator hears of their errors."""
 
 import logging
 import time
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from eventbus.backends.kafka import backend as kafka
-from eventbus.backends.kafka.client_errors import REPEAT_SECONDS, RepeatFilter
+from eventbus.backends.kafka.client_errors import OLDER, REPEAT_SECONDS, RepeatFilter, note, why_ended
 
 AWAY = "FAIL [rdkafka#consumer-{client}] [thrd:{place}]: {place}: Connect failed: Connection refused"
 
@@ -42,3 +43,47 @@ def test_what_the_backends_clients_say_is_spared(caplog: pytest.LogCaptureFixtur
         kafka.logger.error(AWAY.format(client=client, place="127.0.0.1:9099/9"))
 
     assert len(caplog.records) == 1
+
+
+UNREAD = "Kafka cannot be read: gone"
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, f"{UNREAD}: make what is missing with manage.py eventbus topics --apply"),
+        (KafkaError._AUTO_OFFSET_RESET, UNREAD),
+        (KafkaError._TRANSPORT, ""),
+    ],
+    ids=["no such topic", "no offset to begin at", "passes by itself"],
+)
+def test_an_operator_hears_of_what_does_not_pass_by_itself(
+    code: int, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert note(KafkaError(code, "gone")) == told
+
+    assert "Kafka: gone" in caplog.text
+
+
+def test_an_error_for_good_ends_the_client() -> None:
+    with pytest.raises(KafkaException, match="fenced"):
+        note(KafkaError(KafkaError._FATAL, "fenced"))
+
+
+@pytest.mark.parametrize(
+    ("error", "told", "level"),
+    [
+        (KafkaException(KafkaError(KafkaError.GROUP_ID_NOT_FOUND, OLDER)), "", "WARNING"),
+        (KafkaException(KafkaError(KafkaError._CRIT_SYS_RESOURCE, "too many files")), "too many files", "ERROR"),
+        (ValueError(OLDER), OLDER, "ERROR"),
+    ],
+    ids=["classic members", "no client", "not of Kafka"],
+)
+def test_a_reader_that_ended_says_why_unless_it_only_waits_for_classic_members_to_leave(
+    error: Exception, told: str, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = why_ended(error)
+
+    assert told in said
+    assert bool(said) is bool(told)
+    assert [record.levelname for record in caplog.records] == [level]
