@@ -16,9 +16,11 @@ from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.backends.kafka.topics import ANSWER_SECONDS
 from eventbus.consuming.outbox_backfill import Backfill
 from eventbus.events import Record
-from eventbus.models import ConsumerGroup, OutboxRow
+from eventbus.models import ConsumerGroup, LostRecords, OutboxRow
 from eventbus.operations import pausing
 from eventbus.operations.pruning import Pruning
+from eventbus.progress import log_generations
+from eventbus.recovery import lost_records
 from tests.eventbus.bus_app import House, Noted, Unknown
 from tests.eventbus.bus_app_on_kafka import replace
 from tests.eventbus.busy_site import places
@@ -165,3 +167,16 @@ def test_the_lost_are_redelivered_without_a_word_to_the_brokers(lagging: KafkaBa
     assert house.seen("house-a") == LATER + LOST
     assert places("house-a") == {"handled": 11}
     assert sum(end for _, end in _ends(lagging)) == before
+
+
+@pytest.mark.django_db
+def test_a_loss_is_named_once_and_anew_where_a_log_made_anew_loses_the_same_offsets() -> None:
+    vases = TopicPartition(Noted.topic, 0)
+
+    for log in ("first", "first", "second"):
+        log_generations.note(vases.topic, log)
+        lost_records.note("house-a", vases, 3, 5, 2)
+        lost_records.note("house-a", vases, 5, 9, 0)
+
+    named = LostRecords.objects.order_by("id").values_list("generation", "begin", "end", "count")
+    assert list(named) == [("first", 3, 5, 2), ("second", 3, 5, 2)]
