@@ -145,6 +145,22 @@ def test_a_group_made_before_the_relay_has_noted_what_it_sent_again_is_counted_r
     begins_with_new(house)
 
 
+def test_a_group_made_before_the_sites_first_event_is_appended_again_does_not_handle_it(
+    replaced: KafkaBackend, house: House
+) -> None:
+    house.handler("house-a")
+    house.say(("vase", 1))
+    OutboxRow.objects.update(id=1)
+    house.settle()
+    house.restart()
+    replace(replaced)
+    Relay(replaced).begin()
+
+    house.handler("house-b")
+
+    begins_with_new(house)
+
+
 def test_a_group_from_the_earliest_made_while_a_log_is_filled_again_handles_all(
     replaced: KafkaBackend, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
