@@ -135,6 +135,19 @@ def test_the_manuals_commands_repair_it(replaced: KafkaBackend, house: House, he
     assert not UntrustedRecord.objects.exists(), "what was forgotten is nobody's forgery"
 
 
+def test_an_operator_is_told_which_projections_to_make_anew(
+    replaced: KafkaBackend, house: House, heard: Heard, backup: Backup
+) -> None:
+    restore(backup, house, heard)
+    house.handler("house-b", replayable=True)
+    start()
+
+    _, told, _ = run("eventbus", "restored")
+
+    [anew] = [line for line in told.splitlines() if "projection" in line and "house" in line]
+    assert anew.endswith(": manage.py eventbus replay house-b --topic house --all")
+
+
 def test_what_is_published_after_the_repair_is_handled_in_the_order_of_its_commits(
     replaced: KafkaBackend, house: House, heard: Heard, backup: Backup
 ) -> None:
