@@ -1,11 +1,14 @@
 """What the mutation run tells is true: a judgement fits today's code, and a seed draws the same mutants."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.live_site import ROOT
 from tests.mutants import __main__ as command
+from tests.mutants import database_plugin
 from tests.mutants.judgements import JUDGED, Judgements, changed_lines
 from tests.mutants.parts import PARTS, Part
 from tests.mutants.relevant_tests import Known, batches, place_of
@@ -145,3 +148,14 @@ def test_a_test_that_fails_as_it_is_notices_nothing() -> None:
     told = {"failed": False, "seconds": 1.0, "processes": False, "lines": {"shop.py": [1]}}
 
     assert [test.name for test in Known.read({"well": told, "ill": {**told, "failed": True}})] == ["well"]
+
+
+@pytest.mark.django_db
+def test_tests_that_need_no_database_are_asked_first(request: pytest.FixtureRequest) -> None:
+    asks = SimpleNamespace(get_closest_marker=lambda name: None, fixturenames=["transactional_db"])
+    needs_none = SimpleNamespace(get_closest_marker=lambda name: None, fixturenames=["tmp_path"])
+    items: list[Any] = [request.node, asks, needs_none]
+
+    database_plugin.pytest_collection_modifyitems(items)
+
+    assert items == [needs_none, request.node, asks]
