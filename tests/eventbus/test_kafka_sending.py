@@ -259,3 +259,12 @@ def test_a_client_that_dies_while_a_batch_is_given_up_is_a_log_that_is_away() ->
 
     assert (outcome.sent, outcome.rejected) == ([], {})
     assert outcome.error == "1 of 1 events were not taken: no answer in time"
+
+
+def test_nothing_is_sent_behind_a_row_that_the_broker_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eventbus.backends.kafka.producer.monotonic", lambda: SlowProducer.now)
+    rows = [ROW, ROW._replace(id=2, payload=LARGE), ROW._replace(id=3)]
+
+    outcome = sender_over(SlowProducer).send(rows)
+
+    assert ([one.id for one in outcome.sent], list(outcome.rejected)) == ([1], [2])
