@@ -30,7 +30,6 @@ PLAIN: dict[type[inspect.Type], type] = {
     inspect.TimeType: time,
     inspect.TimeDeltaType: timedelta,
     inspect.DecimalType: Decimal,
-    inspect.NoneType: type(None),
 }
 
 SEQUENCES: dict[type[inspect.Type], type] = {
@@ -142,6 +141,8 @@ class _Source:
             name = self.called(plain)  # nearly always exactly this class: that test costs half
             return f"(type({value}) is {name} or isinstance({value}, {name}))"
         match kind:
+            case inspect.NoneType():
+                return f"{value} is None"
             case inspect.IntType():
                 return f"({self.number(value, int)} and {INT_MIN} <= {value} <= {INT_MAX})"
             case inspect.DateTimeType():  # nearly always with this zone: the call costs more than all the rest
@@ -156,8 +157,9 @@ class _Source:
                 return self.held_by(value, enum)
             case inspect.LiteralType(values=values):
                 return f"{value} in {self.called(values)}"
-            case inspect.UnionType(types=types):
-                return "(" + " or ".join(self.of(one, value) for one in types) + ")"
+            case inspect.UnionType(types=types):  # None first: nothing else is compared as fast
+                in_order = sorted(types, key=lambda one: not isinstance(one, inspect.NoneType))
+                return f"({' or '.join([self.of(one, value) for one in in_order])})"
             case inspect.StructType(cls=struct):  # by a check of its own: a struct may hold others of its class
                 return f"({self.held_by(value, struct)} and {self.called(_all_fit)}({value}))"
             case inspect.CollectionType(item_type=item):
