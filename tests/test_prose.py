@@ -57,8 +57,8 @@ def pages() -> Iterator[Path]:
 
 
 def too_long(text: str) -> list[str]:
-    """Its sentences of more than WORDS_MAX words, outside of code, tables and headings."""
+    """Its sentences of more than WORDS_MAX words, outside of code and headings. A cell of a table ends its sentence."""
     text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-    text = re.sub(r"^\s*[|#].*$", "", text, flags=re.MULTILINE)
-    sentences = re.split(r"(?<=[.!?:;])\s+(?=[A-Z*`\[])|\n\s*\n|\n\s*[-*\d]", text)
+    text = re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)
+    sentences = re.split(r"(?<=[.!?])\s+(?=[A-Z*`\[])|\n\s*\n|\n\s*(?:[-*]|\d+\.)\s|(?<!\\)\|", text)
     return [" ".join(one.split()) for one in sentences if len(one.split()) > WORDS_MAX]

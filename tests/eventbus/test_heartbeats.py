@@ -23,6 +23,7 @@ from eventbus.operations import heartbeats
 from eventbus.operations.heartbeats import DIED_SECONDS, FORGET_SECONDS, SILENT_SECONDS, Heartbeat, processes
 from tests.eventbus.bus_app import until
 from tests.frozen_database import without
+from tests.live_site import ROOT
 
 LISTED_SECONDS_MAX = 120  # of one that was killed, on whatever machine
 
@@ -208,3 +209,13 @@ def test_the_desk_does_not_call_active_who_was_killed(admin_client: Client, bus_
 )
 def test_partitions_that_follow_one_another_are_told_as_one(partitions: list[str], short: str) -> None:
     assert ranged(partitions) == short
+
+
+def test_the_manual_says_how_long_a_process_stays_in_the_list() -> None:
+    manual = " ".join((ROOT / "docs" / "operations.md").read_text().split())
+
+    assert (
+        f"is called SILENT after {SILENT_SECONDS:.0f} seconds. It is removed after {FORGET_SECONDS:.0f} seconds"
+        in manual
+    )
+    assert f"is removed within {DIED_SECONDS:.0f} seconds" in manual
