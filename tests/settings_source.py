@@ -1,6 +1,7 @@
 """What mcommerce/settings.py asks of the environment, read from its source."""
 
 import ast
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,27 @@ def settings_in(source: str) -> dict[str, Setting]:
             ):
                 found[name] = Setting(kind, default, _choices(call, tree))
     return found
+
+
+def read_otherwise(source: str) -> list[str]:
+    """The calls that read a setting in another form than `env.kind("NAME", default)`, which `settings_in` misses."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    asked = [one for one in calls if re.fullmatch(r"env(\.\w+)?", ast.unparse(one.func)) or _is_environ(one)]
+    return [ast.unparse(one) for one in asked if not _is_plain(one) and not _is_known(one)]
+
+
+def _is_environ(call: ast.Call) -> bool:
+    return ast.unparse(call.func) in {"os.environ.get", "os.getenv", "environ.get", "getenv"}
+
+
+def _is_plain(call: ast.Call) -> bool:
+    form = isinstance(call.func, ast.Attribute) and len(call.args) == 2 and isinstance(call.args[0], ast.Constant)
+    return form and not _is_environ(call)
+
+
+def _is_known(call: ast.Call) -> bool:
+    """Of the reader itself, or a look whether a setting that was read has a value."""
+    return ast.unparse(call) in {"os.environ.get(name)", "env.seal()"} or ast.unparse(call.func) == "env.parser_for"
 
 
 def _choices(call: ast.Call, tree: ast.Module) -> list[str]:

@@ -108,6 +108,9 @@ def error_classes() -> Iterator[tuple[str, type[BaseException]]]:
     for name, one in vars(errors).items():
         if isinstance(one, type) and issubclass(one, BaseException) and one.__module__ == errors.__name__:
             yield name, one
+    for one in errors.Permanent.__subclasses__():  # an operator reads their names in dead letters
+        if one.__module__.startswith("eventbus.") and one.__module__ != errors.__name__:
+            yield one.__name__, one
 
 
 def error_differences(told: Mapping[str, Row], found: Mapping[str, type[BaseException]]) -> list[str]:

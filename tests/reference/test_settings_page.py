@@ -5,8 +5,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from tests.reference.tables import Row, named, page
-from tests.settings_source import SOURCE, Setting, settings_in
+from tests.settings_source import SOURCE, Setting, read_otherwise, settings_in
 from tests.test_settings import python
 
 PAGE = page("settings")
@@ -68,6 +70,15 @@ def test_a_wrong_value_says_what_the_page_says(tmp_path: Path) -> None:
     said += python(tmp_path, "", **{"EVENTBUS_BACKEND": "kafka"} | rest).stderr
 
     assert [text for text in texts.values() if text not in said] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['env.int("NEW", default=3)', 'env.str("NEW")', 'env("NEW", 3)', 'os.environ.get("NEW", "3")', 'os.getenv("NEW")'],
+)
+def test_a_setting_is_read_in_the_one_form_that_is_compared(line: str) -> None:
+    assert read_otherwise(SOURCE) == [], 'write env.kind("NAME", default)'
+    assert read_otherwise(f"{SOURCE}\nNEW = {line}\n") == [line.replace('"', "'")]
 
 
 # --- how it is found out -------------------------------------------------------------------------------------------
