@@ -13,8 +13,9 @@ from eventbus.consuming.batch import BatchRunner
 from eventbus.consuming.handler_calls import HandlerCalls
 from eventbus.consuming.watching import Watch
 from eventbus.database.leases import Lease
+from eventbus.field_types import refuse_wrong_types
 from eventbus.models import InboxRow, Progress
-from eventbus.progress import groups, inbox
+from eventbus.progress import group_starts, groups, inbox
 from eventbus.progress.partition_epochs import PartitionEpochs
 from tests.simulation.mistakes.mistake import Promise, Right, mistake
 
@@ -62,6 +63,27 @@ def a_new_owner_begins_at_the_end_of_the_log(right: Right, *given: Any, **named:
 )
 def every_new_group_begins_at_the_end(right: Right, place: TopicPartition) -> int | None:
     return None
+
+
+@mistake(
+    group_starts._forget_closed,
+    breaks=Promise.NOTHING_LOST,
+    noticed_by=["a_name_that_comes_back_after_a_closing_that_ended_in_the_middle_begins_anew"],
+)
+def a_group_is_taken_for_the_closed_one_of_its_name(right: Right, *given: Any, **named: Any) -> None:
+    pass
+
+
+@mistake(
+    refuse_wrong_types,
+    breaks=Promise.NOTHING_LOST,
+    noticed_by=[
+        "a_value_of_another_type_is_refused_with_its_field",
+        "a_wrong_value_is_refused_on_every_way_to_publish",
+    ],
+)
+def a_value_of_any_type_is_published(right: Right, event: Any) -> None:
+    """No group can read it."""
 
 
 @mistake(

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import partial
@@ -16,6 +17,7 @@ from eventbus.backends.kafka.producer import Outcome, Sender, Sent
 from eventbus.consuming import trust
 from eventbus.consuming.outbox_backfill import Backfill
 from eventbus.errors import LogUnavailable
+from eventbus.progress import group_starts
 from eventbus.recovery import own_outbox_rows, reused_offsets
 from eventbus.recovery.log_truncation import TruncationDetector
 from tests.simulation.mistakes import mistake as of_the_bus
@@ -30,6 +32,7 @@ SENDING = "tests/eventbus/test_kafka_sending.py"
 TOOLS = "tests/eventbus/test_kafka_tools.py"
 TRUST = "tests/eventbus/test_kafka_trust.py"
 LOST = "tests/eventbus/test_kafka_lost.py"
+NEW_GROUPS = "tests/eventbus/test_kafka_new_groups.py"
 
 mistake = partial(of_the_bus.mistake, only="kafka")
 _beyond = count(10**9)  # offsets at which no record lies
@@ -124,3 +127,26 @@ def any_signature_is_believed(right: Right, *given: Any) -> bool:
 )
 def a_stranger_publishes_any_event(right: Right, record: Any, event_type: Any) -> bool:
     return event_type is not None
+
+
+# --- new groups ----------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    group_starts._ignore_unsent,
+    breaks=Promise.NOTHING_LOST,
+    noticed_by=["a_group_made_while_a_log_is_filled_again_handles_nothing_old"],
+    where=NEW_GROUPS,
+)
+def a_new_group_handles_what_a_refill_has_still_to_append(right: Right, *given: Any) -> Counter[Any]:
+    return Counter()
+
+
+@mistake(
+    group_starts._begin_amid_refill,
+    breaks=Promise.VISIBLE,
+    noticed_by=["a_group_made_before_the_relay_has_noted_what_it_sent_again_is_counted_right"],
+    where=NEW_GROUPS,
+)
+def a_new_group_begins_at_the_end_of_a_log_that_is_being_filled(right: Right, topic: str, begins: Any) -> Any:
+    return begins
