@@ -7,7 +7,7 @@ expression over its fields, so that an event costs a fraction of a microsecond.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import count
@@ -157,9 +157,8 @@ class _Source:
                 return self.held_by(value, enum)
             case inspect.LiteralType(values=values):
                 return f"{value} in {self.called(values)}"
-            case inspect.UnionType(types=types):  # None first: nothing else is compared as fast
-                in_order = sorted(types, key=lambda one: not isinstance(one, inspect.NoneType))
-                return f"({' or '.join([self.of(one, value) for one in in_order])})"
+            case inspect.UnionType(types=types):
+                return self.one_of(types, value)
             case inspect.StructType(cls=struct):  # by a check of its own: a struct may hold others of its class
                 return f"({self.held_by(value, struct)} and {self.called(_all_fit)}({value}))"
             case inspect.CollectionType(item_type=item):
@@ -171,6 +170,10 @@ class _Source:
                 each = f"{self.of(key, 'k')} and {self.of(item, 'v')}"
                 return f"({self.held_by(value, dict)} and all([{each} for k, v in {value}.items()]))"
         return "True"
+
+    def one_of(self, kinds: Iterable[inspect.Type], value: str) -> str:
+        none_first = sorted(kinds, key=lambda one: not isinstance(one, inspect.NoneType))  # it is compared fastest
+        return f"({' or '.join([self.of(one, value) for one in none_first])})"
 
     def number(self, value: str, kind: type | tuple[type, ...]) -> str:  # no bool, which is an int to isinstance
         return f"(type({value}) is int or {self.held_by(value, kind)} and type({value}) is not bool)"
