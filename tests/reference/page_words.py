@@ -4,6 +4,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+from tests.kafka.plugin import GIVEN
 from tests.reference.command_lines import BLOCK, INLINE, shell_blocks
 from tests.reference.tables import ROOT
 from tests.settings_source import SOURCE, settings_in
@@ -17,7 +18,7 @@ ASSIGNED = re.compile(r"(?<![\w.])([A-Z][A-Z0-9_]+)=")
 READ = re.compile(r"(?:environ(?:\.get|\.pop|\.setdefault)?[\[(]|getenv\()\s*\"([A-Z0-9_]+)\"")
 OF_FILES = re.compile(r"\b[A-Z][A-Z0-9_]+\b")  # every capital word of the Makefile and of compose.yaml
 # Arguments of commands, and settings of Django's databases and of Jackson.
-OTHERS = {"ORDER_ID", "EVENT_ID", "CONN_MAX_AGE", "FAIL_ON_UNKNOWN_PROPERTIES"}
+OTHERS = {"ORDER_ID", "EVENT_ID", "CONN_MAX_AGE", "FAIL_ON_UNKNOWN_PROPERTIES", *GIVEN}
 
 
 def wrong_words(text: str, page: Path) -> list[str]:
