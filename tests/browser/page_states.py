@@ -155,6 +155,21 @@ def enter_desk(page: Page, site: LiveSite) -> None:
     page.goto(reverse("admin:index"))
 
 
+OPEN_BREAKER = """
+from eventbus import clock
+from eventbus.models import ConsumerGroup
+now = clock.now()
+ConsumerGroup.objects.get_or_create(
+    name="letters", defaults=dict(created_at=now, breaker_opened_at=now, breaker_reason="7 of 10 failed")
+)
+"""
+
+
+def open_breaker(page: Page, site: LiveSite) -> None:
+    """Of a group of its own, which no worker of the site has."""
+    site.manage("shell", "--verbosity=0", "--command", OPEN_BREAKER)
+
+
 def at_desk(url_name: str, *, after: Reach | None = None) -> Reach:
     """A list of the desk, once something is in it."""
 
@@ -227,6 +242,7 @@ SCENES = [
     Scene("desk", "admin:index", enter_desk),
     Scene("desk-offers", "admin:orders_offer_changelist", at_desk("admin:orders_offer_changelist")),
     Scene("desk-orders", "admin:orders_order_changelist", at_desk("admin:orders_order_changelist", after=cancel_order)),
+    Scene("overview", "overview", at_desk("overview", after=open_breaker)),
     Scene("desk-progress", "admin:eventbus_progress_changelist", at_desk("admin:eventbus_progress_changelist")),
 ]
 
