@@ -82,10 +82,10 @@ def test_a_test_run_that_is_killed_leaves_no_database_behind() -> None:
     ) as run:
         assert run.stdout
         folder = Path(unquote(urlsplit(run.stdout.readline()).hostname or ""))
-        there = folder.is_dir(), len(running_on(folder))
+        there = folder.is_dir(), running_on(folder) != []  # a server's child has its command line for a moment
         run.kill()
 
-    assert there == (True, 1)
+    assert there == (True, True)
     until(lambda: not folder.exists(), "the folder gone", seconds=WAIT_SECONDS)
     assert running_on(folder) == []
 
