@@ -10,6 +10,7 @@ from playwright.sync_api import Page, WebSocketRoute, expect
 from tests.browser import checkout_pages
 from tests.browser.test_accessibility import RULES, SMALLEST_WIDTH, grave_faults
 from tests.live_site import LiveSite, running_site
+from tests.mcommerce.slots.points import events  # noqa: F401  # declares them: the records of its site are validated
 
 GRANT = """
 from uuid import UUID
