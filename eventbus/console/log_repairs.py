@@ -14,7 +14,8 @@ from eventbus.operations import topic_setup
 from eventbus.recovery import divergence
 from eventbus.recovery.topic_recovery import Refilled
 from eventbus.repairs import republishing, restore_repair
-from eventbus.repairs.restore_repair import Found, Stretch
+from eventbus.repairs.forgotten_stretches import Stretch
+from eventbus.repairs.restore_repair import Found
 
 STRETCHES = ("topic", "partition", "from", "to", "forgotten events", "types")
 BEHIND = ("topic", "partition", "ends at", "had ended at")

@@ -38,6 +38,12 @@ def trusted(records: Iterable[Record]) -> list[Record]:
     return [record for record in records if record.trusted and mark in record.headers]
 
 
+def unsent(records: Iterable[Record]) -> list[Record]:
+    """Return this site's trusted records whose outbox rows have no offset: the relay sends these events again."""
+    found = of(trusted(records))
+    return [record for record, row in found if row.event_id == record.event_id and row.offset is None]
+
+
 class Row(NamedTuple):
     """An outbox row that was looked up by id.
 

@@ -7,7 +7,6 @@ relay notices by itself, and appends what the outbox has (`recovery.topic_recove
 """
 
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from uuid import UUID
@@ -37,6 +36,7 @@ from eventbus.progress.replay_runs import NOWHERE
 from eventbus.recovery import divergence, own_outbox_rows
 from eventbus.recovery.divergence import Tail
 from eventbus.recovery.log_truncation import short
+from eventbus.repairs.forgotten_stretches import Lying, Stretch, lying, stretches
 
 EVENTS_MAX = 10_000  # forgotten events kept with their content, to be printed; all others are only counted
 _TABLE = OutboxRow._meta.db_table
@@ -46,22 +46,6 @@ _RENUMBER = f"""
         WHERE log_offset IS NULL AND id >= %b
     ) AS moved WHERE {_TABLE}.id = moved.before
 """
-
-
-class Stretch(msgspec.Struct, frozen=True):
-    """A range of a partition that has forgotten events of this site: how many, and of which types."""
-
-    topic: str
-    partition: int
-    begin: int
-    end: int
-    events: int
-    types: dict[str, int]
-
-    @property
-    def span(self) -> tuple[str, int, int, int]:
-        """The topic and partition, the begin and the end."""
-        return self.topic, self.partition, self.begin, self.end
 
 
 class ForgottenEvent(msgspec.Struct, frozen=True):
@@ -129,23 +113,21 @@ def look(backend: Backend, beyond: int = 0) -> Found:
     `beyond`: the highest number that other systems have seen, such as readers of Debezium. New numbers are higher.
     """
     found = Found(stretches=[], events=[], behind=list(_behind(backend)), last=beyond)
+    ends: dict[TopicPartition, int] = {}
+    lie, again = list[Lying](), list[Lying]()
     for topic, tail in _unread(backend).items():
-        lie, ends = defaultdict[int, list[int]](list), dict[int, int]()
-        types = defaultdict[int, Counter[str]](Counter)
         for records in divergence.batches(backend.tail(topic, tail.begins, lambda: None)):
-            ends |= {record.partition: record.offset + 1 for record in records}
+            ends |= {TopicPartition(topic, record.partition): record.offset + 1 for record in records}
             if strange := len(divergence.unsigned(records)):
                 found.unsigned[topic] = found.unsigned.get(topic, 0) + strange
+            again += map(lying, own_outbox_rows.unsent(records))
             for record in tail.news(records):
-                lie[record.partition].append(record.offset)
-                types[record.partition][record.type] += 1
+                lie.append(lying(record))
                 found.add(_told(record))
-        found.stretches += [
-            Stretch(
-                topic, number, min(lie[number]), ends[number], len(lie[number]), dict(sorted(types[number].items()))
-            )
-            for number in sorted(lie)
-        ]
+    # A timer of the backup may be published again under its former number. Like all unsent rows it gets a new one.
+    lie += [one for one in again if 0 < found.first <= one.number]
+    found.last = max([found.last, *(one.number for one in lie)])
+    found.stretches = list(stretches(lie, ends))
     if found.first:
         used = OutboxRow.objects.filter(id__gte=_used_from(found))
         found.waiting = used.filter(offset=None).count()

@@ -4,18 +4,20 @@ import json
 import logging
 import re
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import transaction
 
-from eventbus import registry
+from eventbus import publish, registry
 from eventbus.audit import delivery_audit
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.consuming.worker import Worker
 from eventbus.models import Divergence, OperatorAction, OutboxRow, UntrustedRecord
 from eventbus.publishing.relay import Relay
 from eventbus.recovery import lost_records
-from tests.eventbus.bus_app import House
+from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS
 from tests.eventbus.restore_steps import AFTER, BEFORE, GHOSTS, Backup, Heard, database_kept, of, repair, restore, start
 from tests.eventbus.test_commands import a_living_dispatcher, run
@@ -200,6 +202,32 @@ def test_what_the_backup_has_not_sent_and_the_log_has_is_handled_once(
         house.settle()
 
     assert heard == [("vase", 2)]
+    assert delivery_audit.problems(delivery_audit.read()) == []
+
+
+def test_a_timer_that_is_published_again_under_its_former_number_is_handled_once(
+    replaced: KafkaBackend, house: House, heard: Heard, tmp_path: Path, bus_clock
+) -> None:
+    """A relay that runs on publishes it before anybody has noticed the restore."""
+    house.say(("vase", 1))
+    with transaction.atomic():
+        publish(Noted(name="lamp", number=1), due=bus_clock.now() + timedelta(minutes=1))
+    house.settle()
+    with database_kept(tmp_path) as backup:
+        house.say(("vase", 2))
+        house.settle()
+        bus_clock.advance(minutes=2)
+        house.settle()
+        restore(backup, house, heard)
+        house.say(("chair", 10))  # under the number that the second of the vase had
+        Relay(replaced)._publish_due()
+        start()
+        house.settle()
+        repair(house)
+        house.settle()
+
+    assert sorted(heard) == [("chair", 10), ("lamp", 1)]
+    assert not UntrustedRecord.objects.exists()
     assert delivery_audit.problems(delivery_audit.read()) == []
 
 
