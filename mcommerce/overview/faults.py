@@ -72,9 +72,11 @@ def faults(found: Status) -> list[Fault]:
         *(Problem(text, kind="untrusted") for text in untrusted_records.problems()),
         *(problem for name in declared("problems") for problem in import_string(name)()),
     ]
-    every = [*map(_of_part, problems), *_of_server(), *_of_services()]
-    by_title = {fault.title: fault for fault in reversed(every)}  # the bus and this server may both have found it
-    return sorted(by_title.values(), key=lambda fault: (fault.since is None, fault.since or found.at, fault.title))
+    told = [_of_part(problem) for problem in problems]
+    titles = {fault.title for fault in told}
+    told += [fault for fault in _of_server() if fault.title not in titles]  # the bus may have found the same
+    told += _of_services()
+    return sorted(told, key=lambda fault: (fault.since is None, fault.since or found.at, fault.title))
 
 
 def _of_part(problem: Problem) -> Fault:

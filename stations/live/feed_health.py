@@ -88,8 +88,9 @@ def health_of(contract: str, feeds: Iterable[FeedHealth]) -> FeedHealth | None:
 
 
 def problems() -> list[Problem]:
-    """Return the feeds that fail or are late, for the operator's overview."""
+    """Return the feeds that fail or are late, for the operator's overview. One that an operator stopped is no fault."""
     titles = {Condition.FAILING: _("The feed %(name)s fails"), Condition.LATE: _("The feed %(name)s is not polled")}
+    stopped = set(PollPlan.objects.filter(running=False).values_list("feed", flat=True))
     found = [(health, health.condition(clock.now())) for health in feeds_remembered()]
     return [
         Problem(
@@ -101,7 +102,7 @@ def problems() -> list[Problem]:
             page="stations:producer",
         )
         for health, condition in found
-        if condition in titles
+        if condition in titles and health.feed.name not in stopped
     ]
 
 

@@ -12,11 +12,11 @@ from django.urls import reverse
 
 from eventbus import Permanent, clock
 from eventbus.ids import uuid7
-from eventbus.models import ConsumerGroup, ProcessRow
+from eventbus.models import ConsumerGroup, IgnoredType, ProcessRow
 from mcommerce import readiness
 from mcommerce.accounts.models import User
 from mcommerce.overview.faults import KINDS, PARTS
-from stations.models import PollRun
+from stations.models import PollPlan, PollRun
 from tests.eventbus.bus_app import House, Mended, open_house
 from tests.live_site import ROOT
 
@@ -95,6 +95,27 @@ def test_a_feed_that_fails_is_named_and_gone_with_its_next_good_poll(operator: C
     PollRun.objects.create(**poll, started=clock.now(), outcome="ok")
 
     assert faults(operator) == {}
+
+
+def test_a_feed_that_an_operator_stopped_is_no_fault(operator: Client) -> None:
+    long_ago = clock.now() - timedelta(hours=1)
+    PollRun.objects.create(feed=FEED, ms=1, started=long_ago, outcome="ok")
+    assert faults(operator) == {f"The feed {FEED} is not polled": reverse("stations:producer")}
+
+    PollPlan.objects.create(feed=FEED, running=False, interval_ms=60_000, changed_at=long_ago)
+
+    assert faults(operator) == {}
+
+
+def test_faults_of_one_kind_are_all_shown(operator: Client) -> None:
+    of_a_group = {"group": "mail", "topic": "orders", "partition": 0, "events": 3}
+    for name in ("order.gifted.v1", "order.wrapped.v1"):
+        IgnoredType.objects.create(**of_a_group, type=name, first_at=clock.now(), last_at=clock.now())
+
+    page = operator.get(PAGE).content.decode()
+
+    assert page.count('class="fault__title"') == 2
+    assert "order.gifted.v1" in page and "order.wrapped.v1" in page
 
 
 def test_a_full_disk_is_named(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
