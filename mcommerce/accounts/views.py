@@ -44,7 +44,8 @@ def open_link(request: HttpRequest) -> HttpResponse:
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
     """Show the person's details and addresses; POST changes name and language."""
-    person = _signed_in(request)
+    # Not the object of the request: a form writes what was typed into its object, even if some of it is wrong.
+    person = User.objects.get(id=_signed_in(request).id)
     form = DetailsForm(request.POST or None, instance=person, initial={"language": person.language or get_language()})
     if request.method == "POST" and form.is_valid():
         known = form.cleaned_data
