@@ -27,7 +27,10 @@ def lying(record: Record) -> Lying:
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """A range of a partition that has forgotten events of this site: how many, and of which types."""
+    """A range of a partition that groups pass over: how many events of this site it has, and of which types.
+
+    The database has forgotten them, or publishes them again.
+    """
 
     topic: str
     partition: int

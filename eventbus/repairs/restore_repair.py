@@ -125,11 +125,12 @@ def look(backend: Backend, beyond: int = 0) -> Found:
                 lie.append(lying(record))
                 found.add(_told(record))
     # A timer of the backup may be published again under its former number. Like all unsent rows it gets a new one.
-    lie += [one for one in again if 0 < found.first <= one.number]
+    first = _used_from(found)
+    lie += [one for one in again if 0 < first <= one.number]
     found.last = max([found.last, *(one.number for one in lie)])
     found.stretches = list(stretches(lie, ends))
     if found.first:
-        used = OutboxRow.objects.filter(id__gte=_used_from(found))
+        used = OutboxRow.objects.filter(id__gte=first)
         found.waiting = used.filter(offset=None).count()
         found.sent = used.filter(id__lte=found.last).exclude(offset=None).count()
         found.replays, found.projections = list(_replays()), list(_projections())

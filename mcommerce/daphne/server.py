@@ -8,7 +8,7 @@ from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from mcommerce.web.response_headers import ALWAYS
 
 
-class SocketWithHeaders(WebSocketProtocol):  # Daphne has no types
+class SocketWithHeaders(WebSocketProtocol):
     """A WebSocket connection that answers with our headers. Its size limit applies to clients' messages alone."""
 
     maxMessagePayloadSize: int  # noqa: N815  # Autobahn's name
