@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,27 @@ def test_what_needs_the_database_is_not_asked_while_that_is_away() -> None:
     found.look()
 
     assert (asked, found.found()) == ([], {"database": "no answer", "outbox": "not looked at yet"})
+
+
+def test_a_fault_is_as_old_as_its_first_look_and_a_later_one_is_new(bus_clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"disk": "full: /srv"}
+    found = Watch([Part("disk", lambda: said["disk"])])
+    monkeypatch.setattr(readiness, "_watching", found)
+    began = bus_clock.now()
+
+    found.look()
+    bus_clock.advance(minutes=5)
+    said["disk"] = "full: /srv and /var"
+    found.look()
+    assert readiness.since("disk") == began
+
+    said["disk"] = ""
+    found.look()
+    assert readiness.since("disk") is None
+
+    said["disk"] = "full: /srv"
+    found.look()
+    assert readiness.since("disk") == began + timedelta(minutes=5)
 
 
 @pytest.mark.django_db
