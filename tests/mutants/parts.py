@@ -74,6 +74,7 @@ OVER_KAFKA = {
     "eventbus/recovery/own_outbox_rows.py": (*TRUST, *RESTORES),
     "eventbus/recovery/reused_offsets.py": LOSSES,
     "eventbus/recovery/topic_recovery.py": (*LOSSES, "tests/eventbus/test_changing_backend.py"),
+    "eventbus/repairs/forgotten_stretches.py": RESTORES,
     "eventbus/repairs/republishing.py": _over_kafka("lost", "lost_replays", "repairs", "backfill"),
     "eventbus/repairs/restore_repair.py": RESTORES,
 }
