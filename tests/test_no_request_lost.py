@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from email.message import Message
 from pathlib import Path
 from urllib.parse import urlencode, urljoin
@@ -32,6 +33,8 @@ ADDRESSES = 15  # that one account adds: fewer than it may have
 ACCOUNTS = 40
 PIECES = 15  # of one product in one cart, before a visitor begins another: fewer than are allowed
 ANSWER_SECONDS = 60  # a machine with other work; a lost request answers at once, or never
+UNUSUAL_SHOWN = 20  # answers in the message of a failure; its end is the first thing that a log cuts
+BEGINNING_CHARACTERS = 120  # of such an answer
 TOKEN = "a" * 32
 SIGN_IN = f"""
 from django.test import Client
@@ -63,6 +66,7 @@ class Crowd:
         self._form = urlencode({"csrfmiddlewaretoken": TOKEN, "product_id": product_id, "quantity": 1})
         self.met: Counter[tuple[str, int | str]] = Counter()
         self.again = 0  # forms that a browser was asked to send again
+        self._unusual: list[str] = []  # when, what, and how the answer began, of what was no plain answer
         self.carts: Counter[str] = Counter()  # by id: so many pieces the visitor was told to have put into it
         self._cookies: dict[str, str] = {}  # the newest of each
         self._lock = threading.Lock()
@@ -89,6 +93,10 @@ class Crowd:
         well = {("read", 200), ("bought", 302), ("moved", 302), ("socket", 101)}
         with self._lock:
             return {met: count for met, count in self.met.items() if met not in well}
+
+    def answers(self) -> str:
+        """The last answers that were errors, or asked for the form again, a line each."""
+        return "\n".join(self._unusual[-UNUSUAL_SHOWN:])
 
     def pieces_found(self) -> Counter[str]:
         """What each cart has in the end, as its own visitor sees it."""
@@ -154,11 +162,18 @@ class Crowd:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             page = "" if answer.status == 101 else answer.read().decode()
+            if answer.status not in {101, 200, 302}:
+                self._note(method, path, answer.status, page)
             return answer.status, answer.headers, page
         except (OSError, http.client.HTTPException) as error:
+            self._note(method, path, repr(error), "")
             return type(error).__name__, Message(), ""
         finally:
             connection.close()
+
+    def _note(self, method: str, path: str, met: int | str, page: str) -> None:
+        now = datetime.now(UTC).time().isoformat("milliseconds")
+        self._unusual.append(f"{now} {method} {path} {met} {page[:BEGINNING_CHARACTERS]!r}")
 
 
 @pytest.fixture
@@ -212,7 +227,7 @@ def replace_all(site: ProxiedSite, roles: list[str]) -> None:
             time.sleep(LOOK_SECONDS)
     print(f"{crowd.asked} requests, {crowd.again} forms sent again")
 
-    assert crowd.failed() == {}, site.logs()
+    assert crowd.failed() == {}, f"{crowd.failed()}\n{crowd.answers()}\n{site.logs()}"
     assert crowd.pieces_found() == crowd.carts
     assert crowd.addresses
     assert site.rows("SELECT COUNT(*) FROM accounts_address") == [(crowd.addresses,)]
