@@ -13,6 +13,7 @@ LOCK = 77  # whoever holds this advisory lock holds up the events of the caller 
 WAYS = {
     "statement timeout": ("SET LOCAL statement_timeout = '100ms'", "SELECT pg_sleep(30)"),
     "connection killed": ("SELECT pg_terminate_backend(pg_backend_pid())",),
+    "out of memory": ("DO $$ BEGIN RAISE EXCEPTION 'out of memory' USING ERRCODE = 'out_of_memory'; END $$",),
     "row held": ("SET LOCAL lock_timeout = '500ms'", f"SELECT pg_advisory_xact_lock({LOCK})"),
 }
 
