@@ -11,6 +11,7 @@ class StationsConfig(AppConfig):
     verbose_name = _("Bike stations")
     default_auto_field = "django.db.models.BigAutoField"
     url_prefix: ClassVar = "stations/"
+    subjects: ClassVar = "stations.services.subjects.find"
     front_page: ClassVar = "stations:dashboard"
     problems: ClassVar = "stations.live.feed_health.problems"
     staff_groups: ClassVar = {"operator": ("view_*", "change_pollplan", "add_remark", "delete_remark")}

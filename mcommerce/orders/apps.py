@@ -12,6 +12,7 @@ class OrdersConfig(AppConfig):
     verbose_name = _("Orders")
     default_auto_field = "django.db.models.BigAutoField"
     url_prefix: ClassVar = ""
+    subjects: ClassVar = "mcommerce.orders.services.subjects.find"
     repeats_harmless: ClassVar = {
         "cart/": "a cart stores the numbers of its last additions; the other forms set a value",
         "checkout/": "the form has a token, and two orders never have the same one",

@@ -11,5 +11,6 @@ class ProductsConfig(AppConfig):
     verbose_name = _("Products")
     default_auto_field = "django.db.models.BigAutoField"
     url_prefix: ClassVar = ""
+    subjects: ClassVar = "mcommerce.products.services.subjects.find"
     front_page: ClassVar = "products:list"
     staff_groups: ClassVar = {"merchant": ("view_*", "add_product", "change_product")}

@@ -32,6 +32,7 @@ ROUTES: dict[str, Route] = {
     "set_language": Route(get=ALL, post=ALL),
     "front-page": Route(get=ALL),  # the catalogue; without one, a redirect to another feature
     "overview": Route(get=permission("eventbus.view_progress")),
+    "journey": Route(get=permission("eventbus.view_outboxrow")),
     "health-live": Route(get=ALL),
     "health-ready": Route(get=ALL),
     "health-serving": Route(get=ALL),

@@ -1,0 +1,89 @@
+"""The page of a journey: one search box, and what became of what it finds, as a timeline."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from inspect import cleandoc
+from typing import NamedTuple
+
+from django.contrib import admin
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.module_loading import import_string
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from eventbus import registry
+from eventbus.events import KEY_CHARACTERS_MAX
+from eventbus.journeys.journey import Finder, Journey, Step, follow
+from eventbus.journeys.subjects import Fact, Subject
+from mcommerce import staff_permissions
+from mcommerce.features.installed import declared
+
+MAY_LOOK = "eventbus.view_outboxrow"  # the page shows what events contain
+QUESTION = "q"
+
+
+class Entry(NamedTuple):
+    """A row of the timeline: an event (`step`) or a `fact`. `seconds`: since the row before; None for the first.
+
+    `meaning`: what the event's class says of itself, in English. `cause_type`: the type of the event that caused it.
+    """
+
+    at: datetime
+    seconds: float | None
+    step: Step | None = None
+    fact: Fact | None = None
+    meaning: str = ""
+    cause_type: str = ""
+
+
+@never_cache
+@require_safe
+def journey(request: HttpRequest) -> HttpResponse:
+    """Show the journey of what the search box names; without a question, the box and what may be typed into it."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    if not staff_permissions.may(request.user, MAY_LOOK):
+        raise PermissionDenied
+    question = request.GET.get(QUESTION, "").strip()[:KEY_CHARACTERS_MAX]
+    context = {**admin.site.each_context(request), "question": question}
+    if question:
+        found = follow(question, [_seen_by(request, find) for find in _finders()])
+        context |= {"journey": found, "entries": list(_entries(found))}
+    return render(request, "overview/journey.html", context)
+
+
+def _finders() -> list[Finder]:
+    return [import_string(name) for name in declared("subjects")]
+
+
+def _seen_by(request: HttpRequest, find: Finder) -> Finder:
+    def seen(text: str) -> Iterator[Subject]:
+        return (one for one in find(text) if staff_permissions.may(request.user, one.permission))
+
+    return seen
+
+
+def _entries(found: Journey) -> Iterator[Entry]:
+    types = {step.event_id: step.type for step in found.steps}
+    meaning = _meanings()
+    rows = [(step.published_at, step, None) for step in found.steps]
+    rows += [(fact.at, None, fact) for subject in found.subjects for fact in subject.facts]
+    before: datetime | None = None
+    for at, step, fact in sorted(rows, key=lambda row: row[0]):
+        seconds = (at - before).total_seconds() if before else None
+        if step:
+            yield Entry(at, seconds, step, None, meaning(step.type), types.get(step.cause, "") if step.cause else "")
+        else:
+            yield Entry(at, seconds, None, fact)
+        before = at
+
+
+def _meanings() -> Callable[[str], str]:
+    """Return a function that gives the first line of an event class's docstring, by its wire type."""
+    classes = {
+        kind: group.handlers[kind][0].event_type for group in registry.groups.values() for kind in group.handlers
+    }
+    return lambda kind: cleandoc(classes[kind].__doc__ or "").partition("\n")[0] if kind in classes else ""

@@ -1,0 +1,169 @@
+"""Staff follow an order from one search box: every event, what each group made of it, and what is still expected."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from html import unescape
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import transaction
+from django.test import Client
+
+from eventbus import Permanent, publish, registry
+from eventbus.ids import uuid7
+from eventbus.models import DeadLetter, OutboxRow
+from eventbus.testing import settle
+from mcommerce.accounts.models import User
+from mcommerce.events import OrderPaid, PaymentFailed, PaymentSucceeded
+from mcommerce.orders.models import Order
+from mcommerce.products.models import Product
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock")]
+
+PAGE = "/eventbus/journey/"
+
+
+def staff(*permissions: str) -> Client:
+    user = User.objects.create_user(f"{uuid7()}@example.com", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    return staff("view_outboxrow", "view_order", "view_payment", "view_reservation", "view_product")
+
+
+def page(client: Client, text: str, **headers: str) -> str:
+    return unescape(client.get(PAGE, {"q": text}, headers=headers).content.decode())
+
+
+def events(html: str) -> list[str]:
+    return re.findall(r'class="journey__type"><code>([^<]+)', html)
+
+
+def handled(html: str, event: str) -> dict[str, str]:
+    """What each group has made of the event of this type, by group: a state."""
+    [part] = [part for part in html.split('<li class="journey__entry')[1:] if f"<code>{event}</code></h3>" in part]
+    return {group: state for state, group in re.findall(r"journey__handling--(\w+)\"><strong>([^<]+)", part)}
+
+
+def expected(html: str) -> str:
+    part = html.partition('class="journey__expected')[2].partition("</section>")[0]
+    return " ".join(re.sub(r"<[^>]+>", " ", part).split())
+
+
+def test_an_order_is_followed_by_its_number_from_placed_to_waiting_for_money(
+    order_of: Callable[..., Order], operator: Client
+) -> None:
+    order = order_of()
+
+    html = page(operator, order.number)
+
+    found = [one for one in events(html) if one != "order.contact_given.v1"]
+    assert found[:3] == ["order.placed.v1", "stock.reserved.v1", "order.awaiting_payment.v1"]
+    assert handled(html, "order.placed.v1")["products"] == "handled"
+    assert f"Order {order.number}: Awaiting payment" in html  # with the steps that no event tells
+    assert "Everything is set aside for you" in html
+    assert "Reservation: held" in html
+    assert "order.expired_check.v1" in expected(html)  # the deadline comes if no money does
+
+
+def test_a_lost_answer_is_shown_as_expected_and_not_there_yet(order_of: Callable[..., Order], operator: Client) -> None:
+    order = order_of()
+    with transaction.atomic():
+        publish(PaymentFailed(payment_id=uuid7(), order_id=order.id, code="declined", retryable=True))
+
+    html = page(operator, order.number)
+
+    assert handled(html, "payment.failed.v1")["orders"] == "expected"
+    assert "payment.failed.v1 → orders : has not handled it yet" in expected(html)
+    settle(only=["orders"])
+    assert "payment.failed.v1" not in expected(page(operator, order.number))
+
+
+def test_why_an_order_stands_is_answered_by_the_failure_of_its_handler(
+    order_of: Callable[..., Order], operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = order_of()
+    handlers = registry.groups["products"].handlers
+    [commit] = handlers[OrderPaid.wire_type()]
+    monkeypatch.setitem(handlers, OrderPaid.wire_type(), [replace(commit, call=fail)])
+    pay(order)
+
+    html = page(operator, order.number)
+
+    assert handled(html, "order.paid.v1")["products"] == "dead"
+    assert "Permanent: the shelf is gone" in html
+    assert f"group=products&q={order.id}" in html
+    assert DeadLetter.objects.filter(group="products").exists()
+
+
+def fail(event: OrderPaid) -> None:
+    raise Permanent("the shelf is gone")
+
+
+def pay(order: Order) -> None:
+    with transaction.atomic():
+        publish(
+            PaymentSucceeded(
+                payment_id=uuid7(),
+                order_id=order.id,
+                amount=order.total,
+                currency=order.currency,
+                provider="sandbox",
+                provider_ref="chg_1",
+            )
+        )
+    settle(raise_errors=False)
+
+
+@pytest.mark.parametrize("handle", ["event", "correlation", "trace", "order", "e-mail"])
+def test_each_handle_leads_to_the_same_events(order_of: Callable[..., Order], operator: Client, handle: str) -> None:
+    order = order_of()
+    placed = OutboxRow.objects.get(type="order.placed.v1")
+    trace = re.search(r'"traceparent":"([^"]+)"', placed.headers)
+    assert trace
+    handles = {
+        "event": str(placed.event_id).upper(),
+        "correlation": placed.event_id.hex,  # the first event of a request gives its correlation id
+        "trace": trace[1],
+        "order": str(order.id),
+        "e-mail": order.email.upper(),
+    }
+
+    found = events(page(operator, f" {handles[handle]} "))
+
+    assert {"order.placed.v1", "stock.reserved.v1", "order.awaiting_payment.v1"} <= set(found)
+
+
+def test_an_event_that_caused_another_is_named_by_it(order_of: Callable[..., Order], operator: Client) -> None:
+    html = page(operator, order_of().number)
+
+    placed = OutboxRow.objects.get(type="order.placed.v1").event_id
+    assert f'Because of <a href="#{placed}"><code>order.placed.v1</code></a>' in html
+
+
+def test_a_product_is_followed_by_its_article_number(vase: Product, operator: Client) -> None:
+    assert "product.published.v1" in events(page(operator, vase.sku.lower()))
+
+
+def test_who_may_not_see_orders_finds_none_by_number_or_address(order_of: Callable[..., Order]) -> None:
+    order = order_of()
+    only_the_bus = staff("view_outboxrow")
+
+    assert events(page(only_the_bus, order.number)) == events(page(only_the_bus, order.email)) == []
+    assert "Awaiting payment" not in page(only_the_bus, str(order.id))
+
+
+def test_what_nobody_knows_is_said_to_be_unknown(operator: Client) -> None:
+    assert "Nothing is known of “%_'\"<b>”" in page(operator, "%_'\"<b>")
+
+
+def test_the_page_speaks_french(order_of: Callable[..., Order], operator: Client) -> None:
+    html = page(operator, order_of().number, **{"accept-language": "fr"})
+
+    assert "Attendu, et pas encore arrivé" in html
