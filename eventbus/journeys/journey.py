@@ -59,13 +59,23 @@ def follow(text: str, finders: Sequence[Finder] = ()) -> Journey:
     with transaction.atomic():  # one picture: no event moves on between two of the queries
         subjects = _subjects(text, finders)
         keys = {key for subject in subjects for key in subject.keys} or {text.strip()}
-        rows = search.events(keys)
-        if not subjects:
-            rows = _with_their_requests(keys, rows)
+        rows = search.events_of(keys)
+        one = search.identity(text)
+        if one and not subjects:
+            rows = rows or _of_request(one)
+            keys |= {row.key for row in rows[:KEYS_MAX]}
             subjects = [
                 found for key in sorted({row.key for row in rows})[:KEYS_MAX] for found in _subjects(key, finders)
             ]
         return _journey(subjects, keys, rows)
+
+
+def _of_request(one: UUID) -> list[OutboxRow]:
+    """Return the events that an event, a correlation or a trace began, with all others of their keys."""
+    begun = search.events_of_request(one)
+    keys = list(dict.fromkeys(row.key for row in begun))[:KEYS_MAX]
+    found = {row.pk: row for row in [*begun, *search.events_of(keys)]}
+    return [found[number] for number in sorted(found)]
 
 
 def _subjects(text: str, finders: Sequence[Finder]) -> list[Subject]:
@@ -74,12 +84,6 @@ def _subjects(text: str, finders: Sequence[Finder]) -> list[Subject]:
     keys = [key for key in dict.fromkeys(key for subject in found for key in subject.keys) if key != text]
     others = [subject for key in keys[:KEYS_MAX] for find in finders for subject in find(key)]
     return list({(one.title, one.page): one for one in [*found, *others]}.values())
-
-
-def _with_their_requests(keys: set[str], rows: list[OutboxRow]) -> list[OutboxRow]:
-    """Return the rows and all others of the requests that they began with."""
-    begun = {UUID(found) for row in rows if (found := _attributes(row).get("correlationid"))}
-    return search.events(keys, begun) if begun else rows
 
 
 def _journey(subjects: list[Subject], keys: set[str], rows: list[OutboxRow]) -> Journey:
@@ -91,9 +95,8 @@ def _journey(subjects: list[Subject], keys: set[str], rows: list[OutboxRow]) -> 
         for one in step.handlings
         if one.state in WAITING
     ]
-    begun = {UUID(step.correlation) for step in steps if step.correlation}
-    later = [Expected(one.type, one.key, "", "due", one.due) for one in search.timers(keys, begun)]
-    return Journey(subjects, steps, [*waiting, *later], len(rows) == search.EVENTS_MAX)
+    later = [Expected(one.type, one.key, "", "due", one.due) for one in search.timers_of(keys)]
+    return Journey(subjects, steps, [*waiting, *later], len(rows) >= search.EVENTS_MAX)
 
 
 def _step(row: OutboxRow, handlings: list[Handling]) -> Step:

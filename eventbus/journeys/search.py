@@ -1,21 +1,28 @@
-"""Find outbox rows by an event's id, a key, a correlation id or a trace id.
+"""Find events by their id, key, correlation id or trace id.
 
-The outbox has no index for this: each index costs every publisher. An id of version 7 contains its time, and outbox ids
-grow with time. So the search looks up by halving where the time begins, and reads only later rows.
+The outbox has no index for this, since each index costs every publisher. The search uses what it has:
+
+- An id of version 7 contains its time, and ids of the outbox grow with time. Halving finds the rows of that time.
+- A key's partition is known, and the events of a partition have an index: the newest are read first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Max, Min, Q, QuerySet
+from msgspec import structs
 
-from eventbus import ids
+from eventbus import ids, registry
+from eventbus.backends import outbox_offsets
+from eventbus.backends.base import partition_of
+from eventbus.events import KEY_SEPARATOR, Event
 from eventbus.models import OutboxRow, Timer
 
 EVENTS_MAX = 500  # of one journey: the newest. A page with more is not read
-# Ids are made before their event is published, and machines' clocks differ: by less than this.
-EARLIER = timedelta(minutes=10)
+AROUND = timedelta(minutes=1)  # of an id's time: machines' clocks differ by less, and transactions take less
+REQUEST_ROWS = 10_000  # after that time, in which the other events of a request are looked for
 
 
 def identity(text: str) -> UUID | None:
@@ -29,35 +36,77 @@ def identity(text: str) -> UUID | None:
         return None
 
 
-def events(keys: Iterable[str], correlations: Iterable[UUID] = ()) -> list[OutboxRow]:
-    """Return the newest EVENTS_MAX events with one of these keys or correlation ids, in the order of their publishing.
+def events_of(keys: Iterable[str]) -> list[OutboxRow]:
+    """Return the newest EVENTS_MAX events with these keys, in the order of their publishing."""
+    found: dict[int, OutboxRow] = {}
+    for key in keys:
+        for rows in _by_key(key):
+            found |= {row.pk: row for row in rows}
+    return [found[number] for number in sorted(found)[-EVENTS_MAX:]]
 
-    `keys` may be ids of any spelling: an event's own id finds it as well.
+
+def events_of_request(one: UUID) -> list[OutboxRow]:
+    """Return the event with this id, and the events with this correlation id or trace id.
+
+    They are looked for around the time in the id, and among REQUEST_ROWS events after it. An id without a time finds
+    none.
     """
-    keys, correlations = set(keys), set(correlations)
-    known = {key: identity(key) for key in keys}
-    wanted = Q(key__in=[ids.text(one) if one else key for key, one in known.items()])
-    for one in {*filter(None, known.values()), *correlations}:
-        wanted |= Q(event_id=one) | of_request(one)
-    times = [_made_at(one) if one else None for one in [*known.values(), *correlations]]
-    rows = OutboxRow.objects.filter(wanted)
-    begun = [at for at in times if at is not None]
-    if begun and len(begun) == len(times):
-        rows = rows.filter(id__gte=_first_since(min(begun) - EARLIER))
-    return list(rows.order_by("-id")[:EVENTS_MAX])[::-1]
+    at = _made_at(one)
+    if at is None:
+        return []
+    first, last = (_first_row(OutboxRow.objects.all(), "id", edge) for edge in (at - AROUND, at + AROUND))
+    rows = OutboxRow.objects.filter(Q(event_id=one) | _of_request(one), id__gte=first, id__lt=last + REQUEST_ROWS)
+    return list(rows.order_by("id")[:EVENTS_MAX])
 
 
-def of_request(one: UUID) -> Q:
-    """Return the condition for events with this correlation id or trace id."""
-    return Q(headers__contains=f'"correlationid":"{ids.text(one)}"') | Q(headers__contains=f'"traceparent":"00-{one.hex}-')
+def timers_of(keys: Iterable[str]) -> "QuerySet[Timer]":
+    """Return the events with these keys that are to be published later, the next first."""
+    return Timer.objects.filter(key__in=list(keys)).order_by("due")[:EVENTS_MAX]
 
 
-def timers(keys: Iterable[str], correlations: Iterable[UUID]) -> "QuerySet[Timer]":
-    """Return the events with these keys or correlation ids that are to be published later, the next first."""
-    wanted = Q(key__in=list(keys))
-    for one in correlations:
-        wanted |= of_request(one)
-    return Timer.objects.filter(wanted).order_by("due")[:EVENTS_MAX]
+def _by_key(key: str) -> "Iterator[QuerySet[OutboxRow]]":
+    one = identity(key)
+    key = ids.text(one) if one else key
+    at = _made_at(one) if one else None
+    for topic in _topics():
+        if not _may_hold(topic, key):
+            continue
+        rows = OutboxRow.objects.filter(topic=topic, offset__isnull=False)
+        if (partitions := outbox_offsets.partitions(topic)) is not None:
+            rows = rows.filter(partition=partition_of(key, partitions))
+            if at is not None:
+                rows = rows.filter(offset__gte=_first_row(rows, "offset", at - AROUND))
+        yield rows.filter(key=key).order_by("-offset")[:EVENTS_MAX]
+    # Unordered, so that SQLite reads the short indexes of these rows and not the whole table.
+    yield OutboxRow.objects.filter(offset=None, rejected="", key=key)[:EVENTS_MAX]
+    yield OutboxRow.objects.filter(rejected__gt="", key=key)[:EVENTS_MAX]
+
+
+def _topics() -> Iterator[str]:
+    """Yield the topics of the outbox: one step through its index for each."""
+    sent, last = OutboxRow.objects.filter(offset__isnull=False).order_by("topic", "partition", "offset"), ""
+    while (found := sent.filter(topic__gt=last).values_list("topic", flat=True).first()) is not None:
+        yield found
+        last = found
+
+
+def _may_hold(topic: str, key: str) -> bool:
+    """Return False if no event type of this topic that a handler names can have such a key."""
+    handlers = [one for group in registry.groups.values() for one in group.all() if one.event_type.topic == topic]
+    return not handlers or any(_can_have(handler.event_type, key) for handler in handlers)
+
+
+def _can_have(event_type: type[Event], key: str) -> bool:
+    fields = event_type.key_fields
+    if len(fields) == 1 and {field.name: field.type for field in structs.fields(event_type)}[fields[0]] is UUID:
+        return identity(key) is not None
+    return key.count(KEY_SEPARATOR) >= len(fields) - 1
+
+
+def _of_request(one: UUID) -> Q:
+    return Q(headers__contains=f'"correlationid":"{ids.text(one)}"') | Q(
+        headers__contains=f'"traceparent":"00-{one.hex}-'
+    )
 
 
 def _made_at(one: UUID) -> datetime | None:
@@ -65,13 +114,15 @@ def _made_at(one: UUID) -> datetime | None:
     return datetime.fromtimestamp((one.int >> 80) / 1000, UTC) if one.version == ids.VERSION else None
 
 
-def _first_since(at: datetime) -> int:
-    """Return an outbox id before which every row was published before this time."""
-    ends = OutboxRow.objects.aggregate(first=Min("id"), last=Max("id"))
-    low, high = ends["first"] or 0, (ends["last"] or 0) + 1
+def _first_row(rows: "QuerySet[OutboxRow]", number: str, at: datetime) -> int:
+    """Return the lowest `number` (a column that grows with time) whose rows were all published at `at` or later."""
+    # One query each: SQLite reads the whole table for both in one.
+    low = rows.aggregate(first=Min(number))["first"] or 0
+    high = (rows.aggregate(last=Max(number))["last"] or 0) + 1
     while low < high:
         middle = (low + high) // 2
-        found = OutboxRow.objects.filter(id__gte=middle).order_by("id").values_list("created_at", flat=True).first()
+        after: Any = rows.filter(**{f"{number}__gte": middle}).order_by(number)
+        found = after.values_list("created_at", flat=True).first()
         if found is not None and found < at:
             low = middle + 1
         else:
