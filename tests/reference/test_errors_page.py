@@ -1,0 +1,153 @@
+"""Each error class and each system check of the project stands in a page of the reference."""
+
+import ast
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+
+import pytest
+
+from tests.reference.error_classes import ErrorClass, error_classes, parsed, sources
+from tests.reference.tables import Row, code, named, page, rows, sections
+
+PAGE, BUS, KIT = page("errors"), page("bus"), page("testing")
+SOURCES = sources()
+OF_THE_BUS = "eventbus.errors"
+LEVELS = {"E": "error", "W": "warning", "I": "info", "C": "critical", "D": "debug"}
+CHECKS = "django.core.checks"
+MESSAGES = {"Error", "Warning", "Info", "Critical", "Debug", "CheckMessage"}
+PLANTED = """
+from eventbus.errors import BusError as Refusal
+
+class Late(Refusal):
+    pass
+
+class TooLate(Late, LookupError):
+    pass
+
+class _Inside(TooLate):
+    pass
+
+class Letter:
+    pass
+"""
+
+
+def test_the_pages_and_the_error_classes_agree() -> None:
+    assert error_differences(error_classes(SOURCES)) == []
+
+
+def test_a_new_error_class_in_any_app_is_found() -> None:
+    found = error_classes({**SOURCES, "mcommerce.letters": PLANTED})
+
+    assert error_differences(found) == [
+        "mcommerce.letters.Late is an error, and is on no page",
+        "mcommerce.letters.TooLate is an error, and is on no page",
+    ]
+
+
+@pytest.mark.parametrize("base", ["errors.Permanent", "ServiceUnavailable", "OSError", "forms.ValidationError"])
+def test_an_error_is_known_by_its_base_wherever_that_is_from(base: str) -> None:
+    imports = "from django import forms\nfrom eventbus import ServiceUnavailable, errors\n"
+    planted = {"stations.letters": f"{imports}class Late({base}): pass\n"}
+
+    assert [one.name for one in error_classes(SOURCES | planted) if one.module == "stations.letters"] == ["Late"]
+
+
+def test_an_error_that_is_gone_or_is_another_kind_is_found() -> None:
+    other = {"outside.http": SOURCES["outside.http"].replace("NoAnswer(Exception)", "NoAnswer(OSError)")}
+    gone = {name: text for name, text in SOURCES.items() if name != "stations.limits"}
+
+    assert error_differences(error_classes(SOURCES | other)) == [
+        "outside.http.NoAnswer is a `OSError`, and the page says `Exception`"
+    ]
+    assert error_differences(error_classes(gone)) == ["stations.limits.RemarksTooOften is on the page, and is no error"]
+
+
+def test_the_pages_and_the_checks_agree() -> None:
+    assert check_differences(SOURCES.values()) == []
+
+
+@pytest.mark.parametrize(
+    "start", [f"from {CHECKS} import Warning as Note\nNote", "from django.core import checks\nchecks.Warning"]
+)
+def test_a_new_check_in_any_app_is_found(start: str) -> None:
+    planted = f'{start}("slow", hint="buy a disk", id="stations.W099")\n'
+
+    assert check_differences([*SOURCES.values(), planted]) == ["stations.W099 is a check, and is on no page"]
+
+
+def test_a_check_whose_id_cannot_be_compared_is_found() -> None:
+    planted = f'from {CHECKS} import Error\nError("slow", id=name())\nError("late")\n'
+
+    assert check_differences([*SOURCES.values(), planted]) == [
+        "Error('late') is a check: give it an id, as a text",
+        "Error('slow', id=name()) is a check: give it an id, as a text",
+    ]
+
+
+def test_a_check_that_is_gone_is_found() -> None:
+    fewer = [text.replace('id="mcommerce.E001"', 'id="eventbus.E001"') for text in SOURCES.values()]
+
+    assert check_differences(fewer) == ["mcommerce.E001 is on a page, and is no check"]
+
+
+# --- how it is found out -------------------------------------------------------------------------------------------
+
+
+def error_differences(found: Collection[ErrorClass]) -> list[str]:
+    """Sentences about what the pages and the error classes say differently. Those of the bus have a page of theirs."""
+    told = {f"{code(row['module'])}.{code(row['error'])}": row for row in rows(PAGE) if "error" in row}
+    elsewhere = named(sections(BUS)["Errors"], "error").keys() | sections(KIT).keys()
+    here = {f"{one.module}.{one.name}": one for one in found}
+    wrong = [f"{name} is on the page, and is no error" for name in told.keys() - here.keys()]
+    wrong += [
+        f"{name} is an error, and is on no page"
+        for name, one in here.items()
+        if name not in told and not (one.name in elsewhere and one.module.startswith("eventbus."))
+    ]
+    for name in told.keys() & here.keys():
+        wrong += _wrong_row(name, told[name], here[name])
+    return sorted(wrong)
+
+
+def test_no_error_is_on_the_page_twice() -> None:
+    told = Counter((row["module"], row["error"]) for row in rows(PAGE) if "error" in row)
+
+    assert [name for name, times in told.items() if times > 1] == []
+
+
+def _wrong_row(name: str, row: Row, one: ErrorClass) -> Iterator[str]:
+    bases = ", ".join(f"`{base}`" for base in one.bases)
+    if row["is a"] != bases:
+        yield f"{name} is a {bases}, and the page says {row['is a']}"
+    if not (row["raised when"] and row["what to do"]):
+        yield f"{name}: the page does not say when it is raised, and what to do"
+
+
+def check_differences(texts: Collection[str]) -> list[str]:
+    """Sentences about what the pages and the messages of system checks say differently."""
+    told: Mapping[str, Row] = named(BUS, "check") | named(PAGE, "check")
+    found = {ast.unparse(call): _id(call) for text in texts for call in _messages(text)}
+    ids = set(filter(None, found.values()))
+    wrong = [f"{call} is a check: give it an id, as a text" for call, name in found.items() if not name]
+    wrong += [f"{name} is on a page, and is no check" for name in told.keys() - ids]
+    wrong += [f"{name} is a check, and is on no page" for name in ids - told.keys()]
+    for name, row in told.items():
+        if row["level"] != LEVELS[name.rpartition(".")[2][0]] or not (row["says"] and row["what to do"]):
+            wrong.append(f"{name}: the page does not say its level, what it says, and what to do")
+    return sorted(wrong)
+
+
+def _messages(text: str) -> Iterator[ast.Call]:
+    """The calls that make a message of a system check."""
+    nodes = list(ast.walk(parsed(text)))
+    imports = [(node.module, one) for node in nodes if isinstance(node, ast.ImportFrom) for one in node.names]
+    names = {one.asname or one.name for module, one in imports if module == CHECKS and one.name in MESSAGES}
+    modules = [one.asname or one.name for module, one in imports if f"{module}.{one.name}" == CHECKS]
+    names |= {f"{module}.{name}" for module in modules for name in MESSAGES}
+    yield from (node for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) in names)
+
+
+def _id(call: ast.Call) -> str:
+    given = [one.value for one in call.keywords if one.arg == "id"]
+    return "".join(one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str))
