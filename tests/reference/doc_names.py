@@ -1,0 +1,80 @@
+"""The names of the project that the documents tell a module to use."""
+
+import ast
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from tests.reference.command_lines import BLOCK, INLINE
+from tests.reference.tables import ROOT
+
+PACKAGES = ("eventbus", "mcommerce", "stations", "outside", "tests")
+SPELLED = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
+NOT_FOR_MODULES = {"docs/terms.md"}  # which names the inner parts of the project
+Pages = Mapping[str, str]
+
+
+def pages() -> dict[str, str]:
+    """Every document for people who write modules, by its path."""
+    paths: list[Path] = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    found = {str(path.relative_to(ROOT)): path for path in paths if path.parent.name != "decisions"}
+    return {name: path.read_text() for name, path in found.items() if name not in NOT_FOR_MODULES}
+
+
+def names_told(texts: Pages) -> set[str]:
+    """The dotted names that Python blocks import, with those that they use of a module, and those that spans spell."""
+    trees = [tree for text in texts.values() for tree in python_blocks(text)]
+    found = {name for tree in trees for name in _imported(tree)}
+    return found | {name for text in texts.values() for name in _spelled(text)}
+
+
+def made_by(texts: Pages) -> set[str]:
+    """The names that the blocks themselves declare."""
+    nodes = [node for text in texts.values() for tree in python_blocks(text) for node in ast.walk(tree)]
+    return {node.name for node in nodes if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+
+
+def python_blocks(text: str) -> Iterator[ast.Module]:
+    """The blocks of Python in a page. A decorator alone stands for one above a function."""
+    for language, block in BLOCK.findall(text):
+        if language.partition(" ")[0] == "python":
+            code = textwrap.dedent(block)
+            yield ast.parse(f"{code}def example(): ..." if code.startswith("@") and "def " not in code else code)
+
+
+def is_module(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # what should hold it is no package, or is not there
+        return False
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    nodes = list(ast.walk(tree))
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] in PACKAGES:
+            for one in node.names:
+                name = f"{node.module}.{one.name}"
+                yield from _used_of(name, one.asname or one.name, nodes) if is_module(name) else [name]
+        elif isinstance(node, ast.Import):
+            ours = [one for one in node.names if one.name.partition(".")[0] in PACKAGES]
+            yield from (name for one in ours for name in _used_of(one.name, one.asname or one.name, nodes))
+
+
+def _used_of(module: str, here: str, nodes: list[ast.AST]) -> Iterator[str]:
+    """What a block uses of a module that it knows by the name `here`."""
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == here:
+            yield f"{module}.{node.attr}"
+
+
+def _spelled(text: str) -> Iterator[str]:
+    """The dotted names in spans. Ids of checks and names of settings look the same, and are in no module."""
+    for span in INLINE.findall(BLOCK.sub("", text)):
+        for name in SPELLED.findall(span):
+            module, _dot, last = name.rpartition(".")
+            if is_module(module) and callable(getattr(import_module(module), last, None)):
+                yield name

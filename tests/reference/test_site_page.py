@@ -1,0 +1,157 @@
+"""Each name that a document tells a module to use stands in the reference, with its parameters and defaults."""
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from eventbus.events import Event
+from mcommerce.features import links
+from mcommerce.rate_limits.rate_limit import RateLimit
+from tests.permissions import access_needs
+from tests.permissions.access_needs import Need
+from tests.reference import doc_names, signatures
+from tests.reference.tables import code, named, page, rows, sections
+
+PAGE = page("site")
+BELOW = sections(PAGE)
+IMPORT = re.compile(r"In Python: `from ([\w.]+) import (\w+)`")
+OTHERS = {name: sections(page(name)) for name in ("bus", "testing")}
+ERRORS = {code(row["error"]) for name in ("bus", "errors") for row in rows(page(name)) if row.get("raised when")}
+EVENTS = set(IMPORT.findall(page("events")))
+HEADINGS = {heading for heading in BELOW if " " not in heading}
+CONSTANTS = {name: one for name, one in vars(access_needs).items() if isinstance(one, Need)}
+TEXTS = doc_names.pages()
+
+
+def test_each_name_that_a_document_uses_is_in_the_reference() -> None:
+    assert missing(TEXTS) == []
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "from mcommerce.features.installed import features",
+        "from mcommerce.rate_limits import visitor_identity as visitors\n\nvisitors.mailbox_of('ada@example.org')",
+        "from eventbus import clock\n\nclock.monotonic()",
+        "import outside.circuit_breaker\n\noutside.circuit_breaker.states()",
+        "from mcommerce.products.forms import ProductForm",
+    ],
+)
+def test_a_name_that_a_new_block_uses_is_found(block: str) -> None:
+    [found] = missing({**TEXTS, "docs/how-to/new.md": f"```python\n{block}\n```\n"})
+
+    assert found.endswith("is used by a document, and is on no page of the reference")
+
+
+def test_a_name_that_a_new_sentence_spells_is_found() -> None:
+    assert missing({**TEXTS, "docs/new.md": "Call `outside.circuit_breaker.states()`, or `outside.http.Why`."}) == [
+        "outside.circuit_breaker.states is used by a document, and is on no page of the reference",
+        "outside.http.Why is used by a document, and is on no page of the reference",
+    ]
+
+
+def test_a_name_that_is_not_there_is_found() -> None:
+    block = "```python\nfrom mcommerce.features.links import way_to\nfrom mcommerce.linkz import link_to\n```\n"
+
+    assert missing({**TEXTS, "docs/new.md": block}) == [
+        "mcommerce.features.links.way_to is used by a document, and is not there",
+        "mcommerce.linkz.link_to is used by a document, and is not there",
+    ]
+
+
+@pytest.mark.parametrize("heading", sorted(HEADINGS))
+def test_the_page_and_the_parameters_agree(heading: str) -> None:
+    assert list(differences(heading)) == []
+
+
+def test_a_parameter_that_only_one_of_them_has_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def link_to(name: str, *args: object, text: str = "here", title: str = "") -> str:
+        return name
+
+    monkeypatch.setattr(links, "link_to", link_to)
+
+    assert sorted(differences("link_to")) == [
+        "link_to(text): its default is 'here', and the page says required",
+        "link_to(text): its type is str, and the page says `object`",
+        "link_to: title is a parameter, and is not on the page",
+    ]
+
+
+def test_the_page_has_every_method_of_what_a_module_makes() -> None:
+    assert methods_missing() == []
+
+
+def test_a_new_method_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RateLimit, "forgive", lambda self: None, raising=False)
+
+    assert methods_missing() == ["RateLimit.forgive"]
+
+
+def test_the_page_has_every_need() -> None:
+    assert named(BELOW["Need"], "need").keys() == CONSTANTS.keys()
+
+
+# --- how it is found out -------------------------------------------------------------------------------------------
+
+
+def missing(texts: Mapping[str, str]) -> list[str]:
+    """Sentences about the names that the documents use and the reference lacks."""
+    made, everything = doc_names.made_by(texts), "\n".join(texts.values())
+    found: list[str] = []
+    for dotted in sorted(doc_names.names_told(texts)):
+        module, _dot, name = dotted.rpartition(".")
+        if name == "*":
+            continue
+        if not doc_names.is_module(module):
+            if not is_example(module, everything):
+                found.append(f"{dotted} is used by a document, and is not there")
+            continue
+        one = getattr(import_module(module), name, None)
+        if one is None and name not in made:
+            found.append(f"{dotted} is used by a document, and is not there")
+        elif callable(one) and not is_told(module, name, one):
+            found.append(f"{dotted} is used by a document, and is on no page of the reference")
+    return found
+
+
+def is_example(module: str, everything: str) -> bool:
+    """Whether a document makes the app that the module is in: a block names a file of it."""
+    app = "/".join(module.split(".")[:2])
+    return any(text in everything for text in (f"# {app}/", f"`{app}/", f"`{app}`"))
+
+
+def is_told(module: str, name: str, one: Any) -> bool:
+    if isinstance(one, Need):
+        return name in CONSTANTS
+    if isinstance(one, type) and issubclass(one, BaseException):
+        return name in ERRORS
+    if isinstance(one, type) and issubclass(one, Event) and one is not Event:
+        return (module, name) in EVENTS
+    return any(name in below for below in OTHERS.values()) or (name in HEADINGS and object_of(name) is one)
+
+
+def object_of(heading: str) -> Any:
+    """What a heading of the page names. The line below it says where it is; a method follows its class."""
+    owner, _dot, method = heading.partition(".")
+    found = IMPORT.search(BELOW[heading]) or IMPORT.search(BELOW[owner])
+    assert found, f"{heading}: the page does not say how to import it"
+    assert found[2] == owner, f"{heading}: the page imports {found[2]}"
+    one = getattr(import_module(found[1]), owner)
+    return getattr(one, method) if method else one
+
+
+def differences(heading: str) -> Iterator[str]:
+    parameters = signatures.parameters_of(object_of(heading))
+    yield from signatures.differences(heading, BELOW[heading], parameters, constants=CONSTANTS)
+
+
+def methods_missing() -> list[str]:
+    """The methods of the page's classes that the page lacks. Those of the tests' classes are for the tests."""
+    found = [one for heading in HEADINGS if inspect.isclass(one := object_of(heading))]
+    ours = [one for one in found if not one.__module__.startswith("tests.")]
+    told = [(one.__name__, name) for one in ours for name, value in vars(one).items() if inspect.isfunction(value)]
+    return sorted({f"{owner}.{name}" for owner, name in told if not name.startswith("_")} - HEADINGS)
