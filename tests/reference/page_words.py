@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.kafka.plugin import GIVEN
 from tests.reference.command_lines import BLOCK, INLINE, shell_blocks
+from tests.reference.environment import files, keys_read
 from tests.reference.tables import ROOT
 from tests.settings_source import SOURCE, settings_in
 
@@ -50,12 +51,12 @@ def variables(text: str) -> set[str]:
 @cache
 def known_variables() -> set[str]:
     """What settings, processes, make and Compose read, and the constants of the code."""
-    found = set(settings_in(SOURCE)) | OTHERS
+    found = set(settings_in(SOURCE)) | set(keys_read(files())) | OTHERS
     for name in ("Makefile", "compose.yaml", "Caddyfile", "Dockerfile"):
         found |= set(OF_FILES.findall((ROOT / name).read_text()))
     folders = ("eventbus", "mcommerce", "stations", "outside", "tests", "benchmarks")
-    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
-    for path in [ROOT / "docker-entrypoint", *files]:
+    modules = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    for path in [ROOT / "docker-entrypoint", *modules]:
         text = path.read_text()
         found |= set(READ.findall(text)) | set(
             re.findall(r"^ *([A-Z][A-Z0-9_]+)(?:, [A-Z_, ]+)?(?:: .+)? = ", text, re.M)
