@@ -2,7 +2,7 @@
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,14 +18,21 @@ BELOW = sections(PAGE)
 FUNCTIONS = {name: one for name in testing.__all__ if inspect.isfunction(one := getattr(testing, name))} | {
     "inject_faults": fault_injection.inject_faults
 }
-METHODS = {f"Scenario.{name}": one for name, one in vars(Scenario).items() if inspect.isfunction(one)}
-PUBLIC = {name: one for name, one in METHODS.items() if not name.startswith("Scenario._")}
+PUBLIC = {f"Scenario.{name}": one for name, one in vars(Scenario).items() if inspect.isfunction(one)}
+PUBLIC = {name: one for name, one in PUBLIC.items() if not name.startswith("Scenario._")}
 HEADINGS = {"The test kit", "Functions", "Classes", "Fixtures of the bus", "Fixtures of the shop"}
 SOURCES = [Path(inspect.getfile(module)).read_text() for module in (fixtures, shop_fixtures)]
 
 
 def test_the_page_has_every_name_of_the_kit() -> None:
-    assert BELOW.keys() - HEADINGS == {*testing.__all__, *FUNCTIONS, *PUBLIC}
+    assert names_of_one(testing.__all__, methods_of(Scenario)) == set()
+
+
+def test_a_name_that_only_one_of_them_has_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Scenario, "wait", lambda self: None, raising=False)
+    fewer = [name for name in testing.__all__ if name != "Crash"]
+
+    assert names_of_one([*fewer, "shuffle"], methods_of(Scenario)) == {"Crash", "shuffle", "Scenario.wait"}
 
 
 @pytest.mark.parametrize("name", [*FUNCTIONS, *PUBLIC])
@@ -33,6 +40,16 @@ def test_the_page_and_the_parameters_agree(name: str) -> None:
     parameters = signatures.parameters_of((FUNCTIONS | PUBLIC)[name])
 
     assert list(signatures.differences(name, BELOW[name], parameters)) == []
+
+
+def test_a_parameter_that_only_one_of_them_has_is_found() -> None:
+    def settle(*, only: Collection[str] | None = None, raise_errors: bool = False, rounds: int = 9) -> None:
+        pass
+
+    assert sorted(signatures.differences("settle", BELOW["settle"], signatures.parameters_of(settle))) == [
+        "settle(raise_errors): its default is False, and the page says `True`",
+        "settle: rounds is a parameter, and is not on the page",
+    ]
 
 
 def test_the_page_has_every_fixture_and_no_other() -> None:
@@ -46,13 +63,36 @@ def test_a_planted_fixture_is_found() -> None:
 
 
 def test_the_page_has_every_factory_and_mark(request: pytest.FixtureRequest) -> None:
-    marks = [line.partition("(")[0] for line in request.config.getini("markers") if line.startswith("bus_")]
+    assert factory_differences() == set()
+    assert mark_differences(request.config.getini("markers")) == set()
 
-    assert named(PAGE, "factory").keys() == {name for name in vars(factories) if name.endswith("Factory")}
-    assert list(named(PAGE, "mark")) == marks
+
+def test_a_new_factory_and_a_new_mark_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factories, "LetterFactory", object, raising=False)
+
+    assert factory_differences() == {"LetterFactory"}
+    assert mark_differences(["bus_letters(name): a new one", "kafka: another's"]) == {"bus_letters", "bus_groups"}
 
 
 # --- how it is found out -------------------------------------------------------------------------------------------
+
+
+def names_of_one(names: Collection[str], methods: Collection[str]) -> set[str]:
+    """Those that are a heading of the page or a name of the kit, and not both."""
+    return (BELOW.keys() - HEADINGS) ^ {*names, *FUNCTIONS, *methods}
+
+
+def methods_of(one: type) -> set[str]:
+    found = {name for name, value in vars(one).items() if inspect.isfunction(value)}
+    return {f"{one.__name__}.{name}" for name in found if not name.startswith("_")}
+
+
+def factory_differences() -> set[str]:
+    return named(PAGE, "factory").keys() ^ {name for name in vars(factories) if name.endswith("Factory")}
+
+
+def mark_differences(lines: Collection[str]) -> set[str]:
+    return named(PAGE, "mark").keys() ^ {line.partition("(")[0] for line in lines if line.startswith("bus_")}
 
 
 def fixtures_in(*sources: str) -> Iterator[str]:
