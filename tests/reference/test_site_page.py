@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +14,7 @@ from mcommerce.rate_limits.rate_limit import RateLimit
 from tests.permissions import access_needs
 from tests.permissions.access_needs import Need
 from tests.reference import doc_names, signatures
+from tests.reference.error_classes import sources
 from tests.reference.tables import code, named, page, rows, sections
 
 PAGE = page("site")
@@ -25,6 +26,8 @@ EVENTS = set(IMPORT.findall(page("events")))
 HEADINGS = {heading for heading in BELOW if " " not in heading}
 CONSTANTS = {name: one for name, one in vars(access_needs).items() if isinstance(one, Need)}
 TEXTS = doc_names.pages()
+SOURCES = sources()
+TAKEN = re.compile(r"(?:declared\(|sockets\(|getattr\((?:config|sender), )\"(\w+)\"")
 
 
 def test_each_name_that_a_document_uses_is_in_the_reference() -> None:
@@ -95,7 +98,34 @@ def test_the_page_has_every_need() -> None:
     assert named(BELOW["Need"], "need").keys() == CONSTANTS.keys()
 
 
+def test_the_page_has_what_the_site_takes_from_an_app() -> None:
+    assert taken_differences(SOURCES.values()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('declared("letters")', "letters"),
+        ('getattr(config, "letters", ())', "letters"),
+        ('sockets("sockets_of_letters")', "sockets_of_letters"),
+    ],
+)
+def test_something_new_that_the_site_takes_from_an_app_is_found(line: str, name: str) -> None:
+    assert taken_differences([*SOURCES.values(), line]) == [f"{name} is taken from an app, and is not on the page"]
+    assert taken_differences([text for text in SOURCES.values() if '"front_page"' not in text]) == [
+        "front_page is on the page, and nothing takes it"
+    ]
+
+
 # --- how it is found out -------------------------------------------------------------------------------------------
+
+
+def taken_differences(texts: Iterable[str]) -> list[str]:
+    """Sentences about the attributes of an AppConfig, and the lists of sockets, that only one side has."""
+    told = named(PAGE, "attribute").keys() | named(PAGE, "list").keys()
+    found = {match for text in texts for match in TAKEN.findall(text)}
+    wrong = [f"{name} is on the page, and nothing takes it" for name in told - found]
+    return sorted(wrong + [f"{name} is taken from an app, and is not on the page" for name in found - told])
 
 
 def missing(texts: Mapping[str, str]) -> list[str]:
