@@ -1,37 +1,35 @@
 """`docs/how-to/mail-once.md`: its code sends one mail for one event, wherever the process dies."""
 
+import re
 import smtplib
 import sys
 from collections.abc import Iterator
-from types import ModuleType
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
 
 import pytest
+from django.apps import apps
 from django.core import mail
 from django.core.mail import EmailMessage
 from django.core.mail.backends.locmem import EmailBackend
-from django.db import connection, models
+from django.db import connection
+from django.test import modify_settings
 
 from eventbus import backends, clock, registry
-from eventbus.ids import uuid7
 from eventbus.progress import group_starts
 from eventbus.testing import Crash, published_events
 from tests.eventbus.bus_app import House
 from tests.how_to import blocks
 
-EVENTS, SERVICES, HANDLERS, MAIL = blocks("mail-once.md", "python")
-IMPORTS = """
-from datetime import datetime
-from smtplib import SMTPServerDisconnected
-from uuid import UUID
-from django.core.mail import EmailMessage
-from django.db import transaction
-from django.utils import translation
-from django.utils.translation import gettext as _
-from eventbus import Event, Permanent, clock, effect, publish
-"""
-GROUP = "newsletter-mail"
+PAGE = "mail-once.md"
+APP, GROUP = "newsletter", "newsletter-mail"
+FILES = dict(re.findall(r"^# (\S+\.py)(?:, at the end)?\n(.*)", one, re.DOTALL)[0] for one in blocks(PAGE, "python"))
+# An event is added to a file that has these lines.
+FILES["mcommerce/newsletter/events.py"] = "from uuid import UUID\n\nfrom eventbus import Event\n\n\n" + FILES.pop(
+    "mcommerce/events.py"
+)
 
 
 def test_who_joins_is_welcomed_once_however_often_they_ask(house: House, newsletter: Any) -> None:
@@ -114,40 +112,34 @@ class IsAway(EmailBackend):
         raise ConnectionRefusedError("nobody listens")
 
 
-class Member(models.Model):
-    """The table that the page speaks of."""
-
-    id: UUID = models.UUIDField(primary_key=True, default=uuid7)
-    email = models.EmailField(unique=True)
-    language = models.CharField(max_length=10)
-    joined_at = models.DateTimeField()
-    welcomed_at = models.DateTimeField(null=True)
-
-    class Meta:
-        app_label = "how_to"
-        managed = False
-
-    def __str__(self) -> str:
-        return self.email
-
-
 @pytest.fixture(scope="module")
-def page_module() -> ModuleType:
-    """The page's module without its handlers. It stays, as its event stays declared in this process."""
-    module = sys.modules["newsletter"] = ModuleType("newsletter")
-    module.__dict__["Member"] = Member
-    for code in (IMPORTS, EVENTS, SERVICES, MAIL):
-        exec(code, module.__dict__)  # noqa: S102  # ours
-    return module
+def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The page's app, as a package of its own: its models and its event are declared once in this process."""
+    folder = tmp_path_factory.mktemp("page")
+    for name, text in FILES.items():
+        path = folder / name.removeprefix("mcommerce/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace("mcommerce.events", "newsletter.events").replace("mcommerce.newsletter", APP))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield folder
+    del apps.all_models[APP]
+    apps.clear_cache()
+    # The event stays declared, so its module has to be there for who looks at all events.
+    for name in [name for name in sys.modules if name.partition(".")[0] == APP and name != f"{APP}.events"]:
+        del sys.modules[name]
 
 
 @pytest.fixture
-def newsletter(house: House, mailoutbox: list[EmailMessage], page_module: ModuleType) -> Iterator[ModuleType]:
-    """The page's module, with its table and its group."""
-    with connection.schema_editor() as editor:
-        editor.create_model(Member)
-    exec(HANDLERS, page_module.__dict__)  # noqa: S102  # ours
-    group_starts.ensure(backends.current(), registry.groups.values())
-    yield page_module
-    with connection.schema_editor() as editor:
-        editor.delete_model(Member)
+def newsletter(house: House, mailoutbox: list[EmailMessage], package: Path) -> Iterator[SimpleNamespace]:
+    """The names of the page's app, which is installed, with its table and its group."""
+    sys.modules.pop("newsletter.handlers", None)  # the bus imports it with the app, into the registry of this house
+    with modify_settings(INSTALLED_APPS={"append": APP}):
+        model = import_module("newsletter.models").Member
+        with connection.schema_editor() as editor:
+            editor.create_model(model)
+        parts = [import_module(f"newsletter.{name}") for name in ("models", "events", "services.members", "handlers")]
+        group_starts.ensure(backends.current(), registry.groups.values())
+        yield SimpleNamespace(**{name: one for part in parts for name, one in vars(part).items()})
+        with connection.schema_editor() as editor:
+            editor.delete_model(model)
