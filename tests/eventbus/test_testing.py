@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from tests.eventbus.bus_app import House, Mended, Noted
 from tests.journeys import examples
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "testing.md").read_text()
+PLUGIN, IMPORTS, *EXAMPLES = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
 ORDER = "order-1"
 
 
@@ -143,10 +146,33 @@ def test_the_docstrings_examples_hold(name: str, house: House, request: pytest.F
     assert [run(textwrap.dedent(block), world, request) for block in blocks] != []
 
 
-@pytest.mark.parametrize("code", re.findall(r"^```python\n(.*?)^```", (DOCS / "testing.md").read_text(), re.M | re.S))
+def imported() -> dict[str, Any]:
+    """The names of a test file that begins as the page says."""
+    names: dict[str, Any] = {}
+    exec(IMPORTS, names)
+    return names
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
 @pytest.mark.django_db
 def test_the_pages_examples_hold(code: str, request: pytest.FixtureRequest) -> None:
-    run(code, vars(examples), request)
+    run(code, vars(examples) | imported(), request)
+
+
+def test_the_pages_plugin_has_the_fixtures_that_it_names() -> None:
+    names: dict[str, Any] = {}
+    exec(PLUGIN, names)
+    [plugin] = [import_module(name) for name in names["pytest_plugins"]]
+
+    told = re.search(r"fixtures of the bus \((.*?)\)", PAGE)
+    assert told
+    fixtures = re.findall(r"`(\w+)`", told[1])
+    assert [name for name in fixtures if not hasattr(plugin, name)] == []
+    assert f"`{PLUGIN.strip()}`" in (DOCS / "reference/testing.md").read_text(), "both pages load the same plugin"
+
+
+def test_the_pages_mark_lets_an_example_use_the_database() -> None:
+    assert imported()["pytestmark"].name == "django_db"
 
 
 def run(code: str, world: dict[str, Any], request: pytest.FixtureRequest) -> str:
