@@ -10,7 +10,8 @@ from eventbus.progress import group_starts
 from tests.eventbus.bus_app import House
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-DECLARED, TOLD = re.findall(r"```python\n(.*?)\n\n(with .*?)```", README.read_text(), re.DOTALL)[0]
+[EXAMPLE] = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+DECLARED, TOLD = re.split(r"\n\n(?=with )", EXAMPLE)
 
 
 def test_what_is_published_is_handled(house: House, capsys: pytest.CaptureFixture[str]) -> None:
