@@ -148,16 +148,15 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
             yield Site(tmp_path, "sqlite", f"sqlite:///{tmp_path}/var/mcommerce.sqlite3", company)
 
 
+TYPED = {
+    block for section in SECTIONS for database, kafka in DRILLS for block in commands(section, database, kafka=kafka)
+}
+
+
 def test_each_command_of_the_chapter_is_typed_by_a_drill() -> None:
     assert CHAPTER is not None
-    typed = {
-        block
-        for section in SECTIONS
-        for database, kafka in DRILLS
-        for block in commands(section, database, kafka=kafka)
-    }
 
-    assert typed == set(FENCED.findall(CHAPTER[1]))
+    assert set(FENCED.findall(CHAPTER[1])) == TYPED
 
 
 def differences(told: str) -> list[str]:

@@ -29,6 +29,14 @@ NOT_THE_SITES = {
     *("KAFKA_ADMIN_PASSWORD", "KAFKA_RELAY_PASSWORD", "KAFKA_SITE_PASSWORD"),
 }
 ONCE = {"setup", "acls"}
+MANUAL = (ROOT / "docs/operations.md").read_text()
+[SECRETS] = re.findall(r"```sh\n(umask 077\n.*?)```", MANUAL, re.DOTALL)
+[REPLACING] = re.findall(r"```sh\n(docker compose build\n.*?)```", MANUAL, re.DOTALL)
+DOCKER = {  # the options of `docker compose` that the manual uses, as Docker's reference has them
+    "build": set[str](),
+    "run": {"--rm"},
+    "up": {"--build", "--detach", "--no-deps", "--no-recreate", "--wait"},
+}
 HELP_SECONDS = 60  # Django starting on a loaded machine
 
 
@@ -154,16 +162,48 @@ def test_what_the_proxy_logs_has_no_key_of_an_order() -> None:
 
 
 def test_the_manual_draws_each_secret_that_it_asks_for(tmp_path: Path) -> None:
-    told = re.search(r"```sh\n(umask 077\n.*?)```", (ROOT / "docs/operations.md").read_text(), re.DOTALL)
-    assert told
-
-    subprocess.run(["sh", "-e", "-c", told[1]], cwd=tmp_path, check=True)
+    subprocess.run(["sh", "-e", "-c", SECRETS], cwd=tmp_path, check=True)
 
     drawn = dict(line.split("=") for line in (tmp_path / ".env").read_text().splitlines())
     assert drawn.keys() == set(re.findall(r"\$\{(\w+):\?", TEXT))
     assert len(set(drawn.values())) == len(drawn)
     assert all(re.fullmatch("[0-9a-f]{48}", secret) for secret in drawn.values()), "letters and digits only"
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_manual_replaces_replicas_that_there_are() -> None:
+    """Docker is not here. Its words are those of its reference, and tests/test_no_request_lost.py stops replicas."""
+    lines = [line.split() for part in REPLACING.splitlines() for line in part.split(" && ")]
+    compose = [line[2:] for line in lines if line[:2] == ["docker", "compose"]]
+    stopped = [line[1:] for line in lines if line[:2] != ["docker", "compose"]]
+
+    assert [wrong_in_compose(*line) for line in compose] == [""] * 4
+    assert stopped == [["stop", "mcommerce-live-1"], ["rm", "mcommerce-live-1"]]
+    assert set(re.findall(r"`(mcommerce-\w+-\d+)`", MANUAL)) | {"mcommerce-live-1"} == replicas("live", "pages")
+    replaced = {name for action, *words in compose if action == "up" for name in words if name in SERVICES}
+    assert replaced | {"setup", "pages"} == OURS.keys() - STAND_INS
+
+
+@pytest.mark.parametrize("line", ["up --detached live", "up lives", "rum setup", "run --rm live"])
+def test_a_wrong_word_for_docker_is_found(line: str) -> None:
+    assert wrong_in_compose(*line.split())
+
+
+def wrong_in_compose(action: str, *words: str) -> str:
+    """A complaint about a line of `docker compose`."""
+    options = [word for word in words if word.startswith("-")]
+    services = [word for word in words if not word.startswith("-")]
+    if action not in DOCKER or not set(options) <= DOCKER[action]:
+        return f"docker compose {action} {options}: Docker does not know this"
+    if not set(services) <= SERVICES.keys():
+        return f"{services}: there are no such services"
+    return "" if action != "run" or set(services) <= ONCE else f"{services}: these do not end"
+
+
+def replicas(*names: str) -> set[str]:
+    """The containers of these services, as Docker calls them."""
+    counts = {name: SERVICES[name].get("deploy", {}).get("replicas", 1) for name in names}
+    return {f"{COMPOSE['name']}-{name}-{number}" for name, count in counts.items() for number in range(1, count + 1)}
 
 
 def test_the_broker_is_the_one_that_the_tests_know() -> None:
