@@ -13,7 +13,8 @@ from eventbus.models import OutboxRow
 from tests.eventbus.bus_app_on_kafka import HouseOnKafka, open_house_on_kafka
 
 PAGE = (Path(__file__).parents[2] / "docs" / "debezium.md").read_text()
-SETTINGS = dict(re.findall(r"^([a-z.]+)=(.+)$", PAGE, re.MULTILINE))
+[PROPERTIES] = re.findall(r"```properties\n(.*?)```", PAGE, re.DOTALL)
+SETTINGS = dict(line.split("=", 1) for line in PROPERTIES.splitlines())
 ROUTER = "transforms.outbox."
 COLUMNS = {
     "id": SETTINGS[ROUTER + "table.field.event.id"],
