@@ -1,6 +1,7 @@
 """A developer of a Java or Python program takes the how-to's programs, and they read and write as it says."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -22,11 +23,14 @@ from eventbus.progress import group_starts
 from eventbus.repairs import untrusted_records
 from stations.events import StationChanged
 from tests.eventbus.bus_app_on_kafka import FLUSH_SECONDS, HouseOnKafka, open_house_on_kafka
+from tests.eventbus.test_commands import run as run_command
 from tests.reference import programs
-from tests.reference.samples import STATION
+from tests.reference.command_lines import commands_in_shell
+from tests.reference.samples import STATION, site_events
 
 PARTITIONS = 4
 STATIONS, CHANGES = 100, 50  # 5,000 events
+[SCHEMAS] = re.findall(r"^```sh\n(.*?)^```", programs.PAGE.read_text(), re.MULTILINE | re.DOTALL)
 READERS = ["ReadStations.java", "read_stations.py"]
 WRITERS = ["WriteParcel.java", "write_parcel.py"]
 STRANGE_KEY = "a key that this site has never heard of"
@@ -56,6 +60,21 @@ def run(folder: Path, house: HouseOnKafka) -> Callable[..., str]:
         return programs.run(folder, name, *arguments, environment=given | environment)
 
     return run
+
+
+def test_a_generator_of_classes_gets_the_schema_of_each_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [words] = commands_in_shell(SCHEMAS)
+    monkeypatch.chdir(tmp_path)
+
+    assert run_command(*words)[0] == 0
+
+    assert {path.stem for path in (tmp_path / "schemas").iterdir()} >= {one.wire_type() for one in site_events()}
+
+
+def test_a_line_is_typed_with_the_readers_own_words() -> None:
+    assert programs.line_of("write_parcel.py", "1234", "300") == "python write_parcel.py 1234 300"
+    with pytest.raises(AssertionError, match="other arguments"):
+        programs.line_of("ReadStations.java", "1234")
 
 
 # --- reading -------------------------------------------------------------------------------------------------------
