@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.template.loader import get_template
 from django.test import modify_settings
 
+from eventbus import Event
 from eventbus.ids import uuid7
 from eventbus.testing import published_events
 from mcommerce.web.slots import registry
@@ -20,6 +22,7 @@ from mcommerce.web.slots.testing import draw_fragment
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/how-to/fragment-on-another-page.md"
 BLOCKS = re.findall(r"^```(?:python|html)\n(?:# |<!-- )(\S+\.\w+)(?: -->)?\n(.*?)^```", PAGE.read_text(), re.M | re.S)
+[MATCHING] = re.findall(r"^```python\n(@fragment.*?)^```", PAGE.read_text(), re.M | re.S)
 EVENTS = "from uuid import UUID\n\nfrom eventbus import Event\n\n\n"
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,6 +73,24 @@ def test_the_pages_example_holds(gifts: str) -> None:
     assert len(published_events(import_module("gifts.events").GiftWrapped)) == 1
     assert registry.find(names["order_gift"]).updates_on == (import_module("gifts.events").GiftWrapped,)
     assert get_template("gifts/order_gift.html")
+
+
+class PapersChanged(Event, name="example.papers-changed", topic="examples", key="paper"):
+    """An event of the page, whose field names no order."""
+
+    paper: str
+
+
+def test_the_event_of_the_page_without_an_order_concerns_each_open_page() -> None:
+    names = {"__name__": "papers.slots", "fragment": registry.fragment, "PapersChanged": PapersChanged}
+    exec(f"{MATCHING}def gift_papers(order_id, request):\n    return {{}}\n", names)
+    papers = registry.find(names["gift_papers"])
+    registry.remove(papers)
+
+    assert papers.updates_on == (PapersChanged,)
+    assert papers.matches and papers.matches(PapersChanged(paper="stars"), uuid7())
+    with pytest.raises(ImproperlyConfigured, match="has no field order_id"):
+        registry.fragment("order", template=papers.template, updates_on=[PapersChanged])(names["gift_papers"])
 
 
 def test_the_page_names_every_place() -> None:
