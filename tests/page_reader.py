@@ -1,7 +1,7 @@
 """A reader who types a page of the docs into a copy of the project: each file and each command, word for word.
 
 The first line of a block names its file. Where it says "at the end", the block is added to the file, otherwise it is
-the whole file. Commands are blocks of `sh`. A block with a name is typed by `type` only.
+the whole file. Commands are blocks of `sh`. Nobody types `text`. A block with a name is typed by `type` only.
 """
 
 import os
@@ -33,7 +33,7 @@ class Reader:
             if kind == "sh" and not name:
                 told = self.attempt(text)
                 assert told.returncode == 0, f"{text}\n{told.stdout}"
-            elif kind != "sh" and not name:
+            elif kind not in ("sh", "text") and not name:
                 self.write(text)
 
     def write(self, text: str) -> None:

@@ -1,22 +1,38 @@
 """A wrong word that is planted in a copy of a page is found, by the checks that the page has for its words."""
 
+import json
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 from django.template import engines
 from django.utils import translation
 
-from tests.eventbus import test_readme_example
+from eventbus.backends.topics import declare_topic
+from mcommerce.events import OrderPaid
+from mcommerce.web.slots import fragment
+from stations.live.live_state import LiveState
+from stations.sockets.pull_socket import error
+from tests.eventbus import test_debezium as debezium
+from tests.eventbus import test_readme_example, test_testing
 from tests.how_to import blocks
+from tests.how_to import test_fragment_on_another_page as fragment_page
 from tests.how_to import test_mail_once as mail_once
-from tests.reference import programs
+from tests.reference import programs, socket_program
+from tests.reference import test_bus_page_code as bus_page
 from tests.reference.command_lines import wrong_in_page
+from tests.reference.frame_shapes import shape_of
 from tests.reference.page_words import wrong_words
 from tests.reference.tables import ROOT
 
-PAGES = [ROOT / "README.md", *(ROOT / "docs" / name for name in ("tutorial.md", "operations.md"))]
+PAGES = [ROOT / "README.md"]
+PAGES += [ROOT / f"docs/{name}.md" for name in ("tutorial", "operations", "debezium", "testing")]
+PAGES += [ROOT / f"docs/reference/{name}.md" for name in ("bus", "testing")]
 PAGES += sorted((ROOT / "docs/how-to").glob("*.md"))
 WRONG = "zz"  # is put behind a word
 # Each word that stands for something outside of the page, by what it stands for.
@@ -65,28 +81,80 @@ def complaints(text: str, page: Path) -> list[str]:
 
 
 def fails(code: str, right: str, wrong: str, **names: object) -> None:
-    """The code cannot be run with the wrong word in it."""
+    """The code cannot be run with the wrong word in it, and the error names what is wrong."""
     assert right in code
-    with pytest.raises((ImportError, NameError, TypeError, AttributeError)):
+    [word] = set(re.findall(r"\w+", wrong)) - set(re.findall(r"\w+", right))
+    with pytest.raises((ImportError, NameError, TypeError, AttributeError), match=word):
         exec(code.replace(right, wrong), {"__name__": "planted", **names})  # noqa: S102  # ours
 
 
 def test_a_wrong_name_in_the_readmes_example_fails() -> None:
-    fails(test_readme_example.DECLARED, "import Event, handles", "import Event, handle")
+    fails(test_readme_example.DECLARED, "import Event, handles", "import Event, handling")
     fails(test_readme_example.DECLARED, 'topic="teas"', 'topics="teas"')
 
 
 @pytest.mark.parametrize(
     ("code", "right", "wrong"),
     [
-        (mail_once.IMPORTS + mail_once.EVENTS, "topic=", "topics="),
-        (mail_once.IMPORTS + mail_once.HANDLERS, "@effect", "@effects"),
+        (mail_once.FILES["mcommerce/newsletter/events.py"], "topic=", "topics="),
+        (mail_once.FILES["mcommerce/newsletter/handlers.py"], "clock, effect", "clock, effects"),
+        (mail_once.FILES["mcommerce/newsletter/mail.py"], "import SMTPServerDisconnected", "import SMTPServerGone"),
         (programs.declaration(), "unsigned_from", "unsigned_by"),
         (blocks("add-a-french-text.md", "python")[0], "import gettext", "import gettexts"),
+        (bus_page.IMPORTED, "effect", "effects"),
+        (test_testing.IMPORTS, "published_events", "publishing_events"),
     ],
 )
-def test_a_wrong_name_in_a_how_tos_code_fails(code: str, right: str, wrong: str) -> None:
+def test_a_wrong_name_in_a_pages_code_fails(code: str, right: str, wrong: str) -> None:
     fails(code, right, wrong)
+
+
+@pytest.mark.parametrize(
+    ("code", "right", "wrong", "names"),
+    [
+        (bus_page.PUBLISHED, "publish(", "publishes(", {"order": SimpleNamespace(save=lambda: None)}),
+        (bus_page.DECLARED, "topic=", "topics=", {}),
+        (bus_page.HANDLED, "group=", "groups=", {"OrderPaid": OrderPaid}),
+        (bus_page.MAILED, "on_unknown_outcome", "on_unknown", {"OrderPaid": OrderPaid}),
+        (bus_page.TOPIC, "retention=", "retains=", {"declare_topic": declare_topic, "timedelta": timedelta}),
+        (bus_page.FRAGMENT, "updates_on", "updated_on", {"fragment": fragment, "PointsGranted": OrderPaid}),
+        (fragment_page.MATCHING, "matches", "matching", {"fragment": fragment, "PapersChanged": OrderPaid}),
+    ],
+)
+def test_a_wrong_name_in_a_piece_of_code_fails(code: str, right: str, wrong: str, names: dict[str, object]) -> None:
+    known = {"transaction": SimpleNamespace(atomic=nullcontext), "UUID": UUID}
+    whole = f"{bus_page.IMPORTED}{code}" + ("def piece(): ..." if code.startswith("@") and "def " not in code else "")
+
+    fails(whole, right, wrong, **known | names)
+
+
+# --- what other programs read --------------------------------------------------------------------------------------
+
+FRAMES = {"snapshot": LiveState().snapshot(), "error": error("bad_json", "Send JSON.")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"),
+    [("snapshot", '"stations":', '"station":'), ("snapshot", '"seq",', '"seq","prev",'), ("error", ',"code"', "")],
+)
+def test_a_wrong_name_in_a_frame_is_found(kind: str, right: str, wrong: str) -> None:
+    [written] = [one for _way, one in socket_program.WRITTEN if f'"type":"{kind}"' in one]
+    frame = json.loads(FRAMES[kind])
+
+    assert right in written
+    assert not list(shape_of(written).misfits(frame, kind))
+    assert list(shape_of(written.replace(right, wrong)).misfits(frame, kind))
+
+
+@pytest.mark.parametrize("column", ["event_id", "key", "payload", "topic", "created_at"])
+def test_a_wrong_column_of_the_connector_is_found(column: str) -> None:
+    assert debezium.unknown_columns(debezium.PROPERTIES) == set()
+    assert debezium.unknown_columns(re.sub(rf"([=,]){column}\b", rf"\1{column}{WRONG}", debezium.PROPERTIES))
+
+
+def test_a_word_too_few_for_a_program_is_found() -> None:
+    with pytest.raises(AssertionError, match="other arguments"):
+        programs.line_of("WriteParcel.java", "1234")
 
 
 def test_a_wrong_line_of_what_a_template_prints_is_found() -> None:

@@ -1,7 +1,7 @@
 """The outbox can be read by Debezium's outbox event router, set as docs/debezium.md says."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,15 +14,40 @@ from tests.eventbus.bus_app_on_kafka import HouseOnKafka, open_house_on_kafka
 
 PAGE = (Path(__file__).parents[2] / "docs" / "debezium.md").read_text()
 [PROPERTIES] = re.findall(r"```properties\n(.*?)```", PAGE, re.DOTALL)
-SETTINGS = dict(line.split("=", 1) for line in PROPERTIES.splitlines())
 ROUTER = "transforms.outbox."
-COLUMNS = {
-    "id": SETTINGS[ROUTER + "table.field.event.id"],
-    "key": SETTINGS[ROUTER + "table.field.event.key"],
-    "payload": SETTINGS[ROUTER + "table.field.event.payload"],
-    "route": SETTINGS[ROUTER + "route.by.field"],
-}
-PLACED = [one.split(":") for one in SETTINGS[ROUTER + "table.fields.additional.placement"].split(",")]
+
+
+def read(properties: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in properties.splitlines())
+
+
+SETTINGS = read(PROPERTIES)
+
+
+def columns(settings: Mapping[str, str]) -> dict[str, str]:
+    """The columns that make a record, each by what it is for."""
+    return {
+        "id": settings[ROUTER + "table.field.event.id"],
+        "key": settings[ROUTER + "table.field.event.key"],
+        "payload": settings[ROUTER + "table.field.event.payload"],
+        "route": settings[ROUTER + "route.by.field"],
+    }
+
+
+def placed(settings: Mapping[str, str]) -> list[list[str]]:
+    """The columns that become headers: column, place, name."""
+    return [one.split(":") for one in settings[ROUTER + "table.fields.additional.placement"].split(",")]
+
+
+def unknown_columns(properties: str) -> set[str]:
+    """Those that the connector would read, and the outbox does not have."""
+    told = read(properties)
+    return {*columns(told).values(), *(column for column, _, _ in placed(told))} - {
+        field.column for field in OutboxRow._meta.fields
+    }
+
+
+COLUMNS, PLACED = columns(SETTINGS), placed(SETTINGS)
 INSERTED = {
     SETTINGS[f"transforms.{name}.header"]: SETTINGS[f"transforms.{name}.value.literal"]
     for name in SETTINGS["transforms"].split(",")

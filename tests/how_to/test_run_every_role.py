@@ -51,6 +51,14 @@ def test_over_kafka_the_relay_is_a_process_too(tmp_path: Path, kafka: str) -> No
         assert terminals.roles() == {"relay", "handle", "poll", "live", "pages"}
 
 
+def test_each_block_is_typed() -> None:
+    typed = {("", ""), ("in-memory", ""), ("in-memory", "status"), ("kafka", "")}
+    typed |= {("in-memory", name) for name in MEMORY} | {("kafka", name) for name in KAFKA}
+
+    assert TYPED.keys() - typed == {("kafka", "broker")}
+    assert TYPED["kafka", "broker"] == "make kafka\n", "tests/kafka/test_make_kafka.py starts it"
+
+
 SHARED = ("provider", "simulator", "poll", "live", "pages")
 MEMORY = (*SHARED, "handle")
 KAFKA = ("relay", "handle", "handle-2")

@@ -17,6 +17,7 @@ from tests.reference.samples import site_events
 from tests.schema_validation import validator
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/wire-format.md").read_text()
+[CODE] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 EXAMPLE = re.compile(
     r"^topic +(\S+)\npartition +(\d+)\nkey +(\S+)\nheaders\n(.*?)^value\n(.*?)\n```", re.MULTILINE | re.DOTALL
 )
@@ -24,9 +25,8 @@ each_event = pytest.mark.parametrize("event_type", site_events(), ids=lambda one
 
 
 def signature_of_the_page() -> Any:
-    [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     told: dict[str, Any] = {}
-    exec(code, told)
+    exec(CODE, told)
     return told["signature"]
 
 
