@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import textwrap
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +25,8 @@ from tests.eventbus.test_commands import a_living_dispatcher, run
 from tests.eventbus.test_kafka_backfill import let_go
 
 MANUAL = Path(__file__).parents[2] / "docs" / "operations.md"
+CHAPTER = MANUAL.read_text().partition("### A database that was restored")[2].partition("\n### ")[0]
+TYPED = [textwrap.dedent(block) for block in re.findall(r"^ *```sh\n(.*?)^ *```", CHAPTER, re.DOTALL | re.MULTILINE)]
 
 
 def worked(log: KafkaBackend) -> None:
@@ -124,8 +127,7 @@ def test_the_manuals_commands_repair_it(replaced: KafkaBackend, house: House, he
     restore(backup, house, heard)
     house.say(*AFTER)
     start()
-    chapter = MANUAL.read_text().partition("### A database that was restored")[2].partition("\n### ")[0]
-    commands = re.findall(r"^ *manage\.py (eventbus [^>\n]*)", chapter, re.MULTILINE)
+    commands = re.findall(r"^manage\.py (eventbus [^>\n]*)", "".join(TYPED), re.MULTILINE)
 
     codes = [run(*command.split())[0] for command in commands]
     house.restart()

@@ -1,3 +1,3 @@
-"""The bus of the pages' examples, and a backup of its database."""
+"""The bus of the pages' examples."""
 
-from tests.eventbus.conftest import backup, heard, house, replaced  # noqa: F401
+from tests.eventbus.conftest import house  # noqa: F401

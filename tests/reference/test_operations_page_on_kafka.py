@@ -1,8 +1,6 @@
-"""An operator types the blocks of docs/operations.md that need brokers: topics, and a database that was restored."""
+"""An operator types the blocks of docs/operations.md about topics."""
 
-import json
 import re
-import textwrap
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -12,16 +10,11 @@ from eventbus.backends import topics
 from eventbus.backends.kafka.backend import KafkaBackend
 from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.bus_app_on_kafka import in_use
-from tests.eventbus.restore_steps import AFTER, GHOSTS, Backup, Heard, restore, start
 from tests.eventbus.test_commands import run
 from tests.reference.command_lines import commands_in_shell
 from tests.reference.test_operations_page import PAGE
 
 [TOPICS] = re.findall(r"^```sh\n(manage.py eventbus topics .*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-LOOKING, REPAIRING = (
-    textwrap.dedent(found)
-    for found in re.findall(r"^   ```sh\n(   manage.py eventbus restored.*?)^   ```", PAGE, re.DOTALL | re.MULTILINE)
-)
 
 
 @pytest.fixture
@@ -41,28 +34,4 @@ def test_topics_are_named_that_are_missing_and_then_made(log: KafkaBackend) -> N
     code, said, _ = run(*apply)
     assert code == 0
     assert said.index("house: topic is missing") < said.index("done: house: topic"), "it says first what it does"
-    assert run(*look)[0] == 0
-
-
-def test_forgotten_events_are_shown_saved_and_passed_over(
-    replaced: KafkaBackend,
-    house: House,
-    heard: Heard,
-    backup: Backup,
-) -> None:
-    look, save = commands_in_shell(LOOKING)
-    [repair] = commands_in_shell(REPAIRING)
-    restore(backup, house, heard)
-    house.say(*AFTER)
-    start()
-
-    assert run(*look)[0] == 1
-    saved = json.loads(run(*save)[1])
-    assert LOOKING.rstrip().endswith("> forgotten.json")
-    assert run(*repair)[0] == 0
-    house.restart()
-    house.settle(raise_errors=True)
-
-    assert str(saved).count(Noted.wire_type()) >= len(GHOSTS)
-    assert sorted(heard) == sorted(AFTER)
     assert run(*look)[0] == 0
