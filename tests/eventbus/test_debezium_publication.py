@@ -41,6 +41,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         with stoppable_cluster() as cluster:
             with psycopg.connect(cluster.url, autocommit=True) as database:
                 database.execute(f"ALTER SYSTEM SET wal_level = {WAL_LEVEL}")
+                # What is committed is in the log that a reader sees: the clusters of tests write it later.
+                database.execute("ALTER DATABASE postgres SET synchronous_commit = on")
             cluster.stop()
             cluster.start()
             kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
