@@ -1,8 +1,15 @@
 """The words of the table: what a route, a socket or an action needs, and whom that lets in."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+from django.test import Client
+
+Form = dict[str, Any]  # or the arguments of Client.post, by the key SENT
+PASSWORD = "never-guess-a-hamster"  # of everybody who has one
+SECRET = "JBSWY3DPEHPK3PXP"  # of the customer's second factor
+SENT = "sent as it is"
 
 
 @dataclass(frozen=True)
@@ -65,21 +72,36 @@ NOBODY = Need()
 NO_METHOD = Need(no_method=True)
 
 
+FRONT = ("products:list", "front-page")  # what answers at /, with a catalogue and without
+
+
 @dataclass(frozen=True)
 class Route:
-    """A page: what looking at it needs, and what posting to it needs, with what is posted."""
+    """A page: what looking at it needs, and what posting to it needs.
+
+    `data`: a form that is accepted. A function makes it, in the visitor's browser, where steps must come before.
+    `parts`: query strings with which a script fetches a part of the page. They need what the page needs.
+    `leads_to`: names of the routes that GET may redirect to, beside the sign-in page.
+    """
 
     get: Need
     post: Need = NO_METHOD
-    data: dict[str, Any] = field(default_factory=dict)
+    data: Form | Callable[[Client], Form] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
+    leads_to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Desk:
-    """A table at the desk. `see` is by default Django's: the permission to view, or to change."""
+    """A table at the desk. `see` is by default Django's: the permission to view, or to change.
+
+    `data`: what the forms that add and change a row accept. `rows`: by action, the values of a row that it is for.
+    """
 
     see: Need | None = None
     add: Need = NOBODY
     change: Need = NOBODY
     delete: Need = NOBODY
     actions: dict[str, Need] = field(default_factory=dict)
+    data: Form = field(default_factory=dict)
+    rows: dict[str, Form] = field(default_factory=dict)

@@ -7,6 +7,7 @@ The rows of a feature are beside its tests, in `access_rows.py`, and go with it.
 """
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -15,8 +16,10 @@ from typing import Any
 from mcommerce.features.installed import features
 from tests.permissions.access_needs import (
     ALL,
+    FRONT,
     NO_METHOD,
     NOBODY,
+    PASSWORD,
     STAFF,
     SUPERUSER,
     Desk,
@@ -27,11 +30,16 @@ from tests.permissions.access_needs import (
 
 SOME_ORDERS = permission("orders.view_order", "orders.view_offer", "orders.change_offer")
 
+HANDLED = {"group": "orders", "topic": "products", "type": "product.published.v1"}  # by the code
+ROOT = {"username": "root@example.com", "password": PASSWORD}
+
 ROUTES: dict[str, Route] = {
     # --- the wiring ---
-    "set_language": Route(get=ALL, post=ALL),
-    "front-page": Route(get=ALL),  # the catalogue; without one, a redirect to another feature
-    "overview": Route(get=permission("eventbus.view_progress")),
+    "set_language": Route(get=ALL, post=ALL, data={"language": "fr"}, leads_to=FRONT),
+    "front-page": Route(
+        get=ALL, leads_to=("stations:dashboard", "accounts:account")
+    ),  # the catalogue; without one, a redirect to another feature
+    "overview": Route(get=permission("eventbus.view_progress"), parts=("?part=state",)),
     "journey": Route(get=permission("eventbus.view_outboxrow")),
     "health-live": Route(get=ALL),
     "health-ready": Route(get=ALL),
@@ -39,19 +47,28 @@ ROUTES: dict[str, Route] = {
     # --- the admin, beside its tables ---
     "admin:index": Route(get=STAFF, post=STAFF),
     "admin:app_list": Route(get=SOME_ORDERS, post=SOME_ORDERS),  # tried with the orders'
-    "admin:login": Route(get=STAFF, post=STAFF),  # others are sent to the one sign-in page
+    # Others are sent to the one sign-in page.
+    "admin:login": Route(get=STAFF, post=STAFF, data=ROOT, leads_to=("admin:index",)),
     "admin:logout": Route(get=NO_METHOD, post=STAFF),
-    "admin:password_change": Route(get=STAFF, post=STAFF),
+    "admin:password_change": Route(get=STAFF, post=STAFF, leads_to=("account_change_password",)),
     "admin:password_change_done": Route(get=STAFF),
     "admin:autocomplete": Route(get=NOBODY),  # no form of ours completes by itself
     "admin:jsi18n": Route(get=STAFF),
-    "admin:view_on_site": Route(get=STAFF, post=STAFF),  # leads to a public page
+    "admin:view_on_site": Route(
+        get=STAFF, post=STAFF, leads_to=("products:detail", "accounts:account")
+    ),  # leads to a public page
 }
 
 DECISIONS: dict[str, Need] = {}
 
 DESK: dict[str, Desk] = {
-    "auth.group": Desk(add=SUPERUSER, change=SUPERUSER, delete=SUPERUSER, actions={"delete_selected": SUPERUSER}),
+    "auth.group": Desk(
+        add=SUPERUSER,
+        change=SUPERUSER,
+        delete=SUPERUSER,
+        actions={"delete_selected": SUPERUSER},
+        data={"name": "packers"},
+    ),
     # --- the bus ---
     "eventbus.divergence": Desk(),
     "eventbus.forgottenspan": Desk(),
@@ -59,27 +76,31 @@ DESK: dict[str, Desk] = {
         actions={
             "resend": permission("eventbus.change_outboxrow"),
             "withdraw": permission("eventbus.change_outboxrow"),
-        }
+        },
+        rows=dict.fromkeys(("resend", "withdraw"), {"rejected": "too large"}),
     ),
     "eventbus.deadletter": Desk(
         actions={
             "requeue": permission("eventbus.change_deadletter"),
             "discard": permission("eventbus.change_deadletter"),
             "restore": permission("eventbus.change_deadletter"),
-        }
+        },
+        rows={"restore": {"state": "discarded", "discarded_at": datetime.now(UTC)}},
     ),
     "eventbus.ignoredtype": Desk(
         actions={
             "redeliver": permission("eventbus.change_ignoredtype"),
             "dismiss": permission("eventbus.change_ignoredtype"),
-        }
+        },
+        rows={"redeliver": HANDLED},
     ),
     "eventbus.consumergroup": Desk(
         actions={
             "pause": permission("eventbus.change_consumergroup"),
             "resume": permission("eventbus.change_consumergroup"),
             "redeliver": permission("eventbus.change_consumergroup"),
-        }
+        },
+        rows={"resume": {"paused_at": datetime(2026, 11, 25, tzinfo=UTC)}},
     ),
     "eventbus.untrustedrecord": Desk(actions={"dismiss": permission("eventbus.change_untrustedrecord")}),
     "eventbus.timer": Desk(),

@@ -6,12 +6,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib import messages
+from django.contrib.admin.helpers import AdminErrorList
 from django.contrib.messages import get_messages
+from django.core.cache import cache
 from django.db import connection, transaction
+from django.forms import BaseForm
 from django.shortcuts import resolve_url
 from django.urls import reverse
 
-from tests.permissions.access_needs import Need, Visitor
+from tests.permissions.access_needs import SENT, Need, Visitor
 from tests.permissions.visitors import ALL_BUT, Cast
 
 COUNTED = ("django_session", "cache_entry")  # tables that may be written to for whoever is refused: they are counted
@@ -41,7 +45,7 @@ class Matrix:
     rows: int = 0
     deviations: list[str] = field(default_factory=list)
 
-    def row(self, what: str, method: str, url: str, need: Need, data: dict[str, Any] | None = None) -> None:
+    def row(self, what: str, method: str, url: str, need: Need, data: Any = None) -> None:
         """Let everybody try one address with one method."""
         self.rows += 1
         for visitor in self.cast.trying(need):
@@ -50,17 +54,20 @@ class Matrix:
             for wrong in self._tried(visitor, method, url, need, data or {}):
                 self.deviations.append(f"{what} {method} as {told(visitor, need)}: {wrong}")
 
-    def _tried(self, visitor: Visitor, method: str, url: str, need: Need, data: dict[str, Any]) -> Iterator[str]:
+    def _tried(self, visitor: Visitor, method: str, url: str, need: Need, data: Any) -> Iterator[str]:
         client = self.cast.browser(visitor.name)
         client.raise_request_exception = False
+        cache.clear()  # what others did too often
         wrote = Wrote()
-        with transaction.atomic(), connection.execute_wrapper(wrote):
-            answer = getattr(client, method.lower())(url, data)
+        with transaction.atomic():
+            form = data(client) if callable(data) else data
+            with connection.execute_wrapper(wrote):
+                answer = getattr(client, method.lower())(url, **form.get(SENT, {"data": form}))
             outcome = outcome_of(answer, visitor)
             transaction.set_rollback(True)
         wanted = "no method" if need.no_method else "let in" if need.lets_in(visitor) else "refused"
         if outcome != wanted and (wanted, outcome) != ("no method", "refused"):
-            yield f"{outcome} ({answer.status_code}), and the table says: {wanted}"
+            yield f"{outcome} ({answer.status_code}), and the table says: {wanted}{_complaint(answer)}"
         if outcome != "let in" and wrote.statements:
             yield f"{outcome}, and yet it wrote: {wrote.statements[0][:120]}"
 
@@ -76,9 +83,28 @@ def outcome_of(answer: Any, visitor: Visitor) -> str:
         return "broken"
     if answer.status_code == 405:
         return "no method"
-    if answer.status_code in (403, 404) or _asks_to_sign_in(answer, visitor):
+    if answer.status_code in (403, 404) or _asks_to_sign_in(answer, visitor) or _leaves_an_action_undone(answer):
         return "refused"
-    return "refused" if _leaves_an_action_undone(answer) else "let in"
+    return "let in, and the form refused" if answer.status_code >= 400 or form_errors(answer) else "let in"
+
+
+def form_errors(answer: Any) -> list[str]:
+    """What is wrong with a form that was posted: its page, which may have the status 200, or a message says so."""
+    if answer.wsgi_request.method != "POST":
+        return []
+    told = [str(one) for one in get_messages(answer.wsgi_request) if one.level >= messages.ERROR]
+    if answer.status_code != 200:
+        return told
+    contexts = answer.context if isinstance(answer.context, list) else [answer.context or {}]
+    values = [value for one in contexts for part in one for value in part.values()]
+    forms = [value for value in values if isinstance(value, BaseForm) and value.is_bound]
+    admins = [value for value in values if isinstance(value, AdminErrorList)]
+    return [form.errors.as_json() for form in forms if form.errors] + [str(one) for one in admins if one] + told
+
+
+def _complaint(answer: Any) -> str:
+    found = form_errors(answer)
+    return f". It says: {found[0]}" if found else ""
 
 
 def _leaves_an_action_undone(answer: Any) -> bool:

@@ -1,12 +1,13 @@
 """What there is to try: every route of the URLconf, every table and action of the admin, every socket."""
 
 from collections.abc import Iterator
-from inspect import isclass, isfunction
+from inspect import isclass, isfunction, unwrap
 from typing import Any
 
 from django.contrib import admin
 from django.urls import URLPattern, get_resolver
 
+from mcommerce.features.installed import PRODUCTS
 from mcommerce.routing import build_application
 from tests.permissions import access_table
 
@@ -16,11 +17,21 @@ TABLE = access_table.HERE
 
 def routes(resolver: Any = None, namespace: str = "") -> Iterator[tuple[str, str]]:
     """The name and the pattern of every route that is no table's of the desk."""
-    for one in (resolver or get_resolver()).url_patterns:
+    return ((name, str(route.pattern)) for name, route in _named(resolver or get_resolver(), namespace))
+
+
+def views() -> Iterator[tuple[str, Any]]:
+    """The name and the view of each of them that is a function of ours."""
+    found = ((name, unwrap(route.callback)) for name, route in _named(get_resolver(), ""))
+    return ((name, view) for name, view in found if view.__module__.partition(".")[0] in PRODUCTS)
+
+
+def _named(resolver: Any, namespace: str) -> Iterator[tuple[str, URLPattern]]:
+    for one in resolver.url_patterns:
         if not isinstance(one, URLPattern):
-            yield from routes(one, f"{namespace}{one.namespace}:" if one.namespace else namespace)
+            yield from _named(one, f"{namespace}{one.namespace}:" if one.namespace else namespace)
         elif not _is_a_tables(f"{namespace}{one.name or ''}"):
-            yield f"{namespace}{one.name or ''}", str(one.pattern)
+            yield f"{namespace}{one.name or ''}", one
 
 
 def _is_a_tables(name: str) -> bool:

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterable
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import RequestFactory
 from django.urls import reverse
 
@@ -72,6 +74,13 @@ def test_what_has_no_row_is_named_with_what_to_add(
     assert said.startswith(f"{file} does not say who may use it. Add to {rows}")
 
 
+def test_a_page_whose_script_fetches_a_part_of_it_names_the_part_in_its_row() -> None:
+    parted = {name for name, view in inventory.views() if "in request.GET" in getsource(view)}
+
+    assert {"orders:order", "overview"} <= parted
+    assert [name for name in parted if not access_table.ROUTES[name].parts] == []
+
+
 def test_a_row_of_what_is_no_more_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(access_table.ROUTES, "orders:gone", Route(get=ALL))
 
@@ -86,7 +95,8 @@ def test_every_route_lets_in_whom_its_row_names(
     for name, pattern in declared(one for one in inventory.routes() if app_of(one[0]) == app):
         url = reverse(name, kwargs=arguments_of(name, pattern, names))
         row = access_table.ROUTES[name]
-        matrix.row(name, "GET", url, row.get)
+        for part in ("", *row.parts):
+            matrix.row(f"{name}{part}", "GET", f"{url}{part}", row.get)
         matrix.row(name, "POST", url, row.post, row.data)
 
     says(f"Routes of {app}", matrix)
@@ -99,14 +109,14 @@ def test_every_table_of_the_desk_lets_in_whom_its_row_names(
     for label, its_admin in inventory.tables().items():
         row, name = access_table.DESK[label], f"admin:{label.replace('.', '_')}"
         see, one = seen_by(label), sample_of(its_admin.model).pk
-        for page, looks, posts in (
-            ("add", row.add, row.add),
-            ("change", see, row.change),
-            ("delete", row.delete, row.delete),
+        for page, looks, posts, data in (
+            ("add", row.add, row.add, row.data),
+            ("change", see, row.change, row.data),
+            ("delete", row.delete, row.delete, {"post": "yes"}),
         ):
             url = reverse(f"{name}_{page}", args=[one] if page != "add" else [])
             matrix.row(f"{name}_{page}", "GET", url, looks)
-            matrix.row(f"{name}_{page}", "POST", url, posts)
+            matrix.row(f"{name}_{page}", "POST", url, posts, data)
         matrix.row(f"{name}_history", "GET", reverse(f"{name}_history", args=[one]), see)
         matrix.row(f"{name}_changelist", "GET", reverse(f"{name}_changelist"), see)
 
@@ -125,9 +135,13 @@ def test_every_action_of_the_desk_is_done_by_whom_its_row_names(
             f"{inventory.TABLE}, DESK[{label!r}]: mend its actions"
         )
         for action, need in declared.items():
-            chosen = {"action": action, "_selected_action": [str(sample_of(its_admin.model).pk)]}
+            sample, values = sample_of(its_admin.model), access_table.DESK[label].rows.get(action, {})
+            chosen = {"action": action, "_selected_action": [str(sample.pk)]}
             url = reverse(f"admin:{label.replace('.', '_')}_changelist")
-            matrix.row(f"{label} {action}", "POST", url, needing_both(seen_by(label), need), chosen)
+            with transaction.atomic():
+                its_admin.model.objects.filter(pk=sample.pk).update(**values)
+                matrix.row(f"{label} {action}", "POST", url, needing_both(seen_by(label), need), chosen)
+                transaction.set_rollback(True)
 
     says("Actions of the desk", matrix)
 

@@ -10,9 +10,8 @@ from django.test import Client
 
 from mcommerce.accounts.models import User
 from mcommerce.accounts.staff_groups import fill_groups
-from tests.permissions.access_needs import Need, Visitor
+from tests.permissions.access_needs import PASSWORD, SECRET, Need, Visitor
 
-PASSWORD = "never-guess-a-hamster"
 JUST, ALL_BUT = "staff with just what it needs", "staff with all but one thing it needs"
 
 
@@ -68,7 +67,9 @@ def everybody() -> Cast:
         "superuser": User.objects.create_superuser("root@example.com", PASSWORD),
     }
     for kind in (Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES):
-        Authenticator.objects.create(user=people["customer"], type=kind, data={"secret": "", "seed": ""})
+        Authenticator.objects.create(
+            user=people["customer"], type=kind, data={"secret": SECRET, "seed": SECRET, "used_mask": 0}
+        )
     people["view-only"].user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     for name in ("merchant", "operator"):
         people[name].groups.add(Group.objects.get(name=name))

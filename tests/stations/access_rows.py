@@ -10,8 +10,8 @@ from tests.permissions import sample_rows
 from tests.permissions.access_needs import ALL, NO_METHOD, Desk, Need, Route, permission
 
 ROUTES: dict[str, Route] = {
-    "stations:dashboard": Route(get=ALL),
-    "stations:state": Route(get=ALL),
+    "stations:dashboard": Route(get=ALL, parts=("?contract=lyon&q=a",)),
+    "stations:state": Route(get=ALL, parts=("?contract=lyon",)),
     "stations:station": Route(get=ALL),
     "stations:producer": Route(get=permission("stations.view_pollplan")),
     "stations:steer": Route(get=NO_METHOD, post=permission("stations.change_pollplan"), data={"action": "stop"}),

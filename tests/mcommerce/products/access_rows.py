@@ -20,6 +20,7 @@ DESK: dict[str, Desk] = {
     "products.product": Desk(
         add=permission("products.add_product"),
         change=permission("products.change_product"),
+        data={"title_fr": "Cheval", "sku": "HORSE", "price": "19.90", "tax_rate": "20", "seen_version": 0},
         actions={
             "put_up_for_sale": permission("products.change_product"),
             "take_off_sale": permission("products.change_product"),
