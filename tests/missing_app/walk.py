@@ -1,13 +1,15 @@
 """A walk through a site that lacks one app. `test_missing_apps.py` runs it, in a process for each app."""
 
+import json
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
@@ -17,14 +19,22 @@ from django.urls import Resolver404, resolve, reverse
 from eventbus import registry
 from eventbus.testing import settle
 from mcommerce.serving import background_threads
-from tests.permissions import inventory, sample_rows
-from tests.permissions.test_matrix import arguments_of
+from tests.permissions import access_table, inventory, sample_rows
+from tests.permissions.access_needs import STAFF as STAFF_ONLY
+from tests.permissions.access_needs import Need
+from tests.permissions.attempts import outcome_of
+from tests.permissions.test_matrix import arguments_of, sample_of, seen_by
 from tests.permissions.visitors import Cast, everybody
 
 MISSING = os.environ["MISSING_APP"]
+WHOLE: dict[str, tuple[str, str]] = json.loads(Path(os.environ["WHOLE_SITE"]).read_text())  # as whole_site.py has it
 TARGET = re.compile(r'(?:href|action|src)="(/[^"]*)"')
 READY = reverse("health-ready")  # not with a row in each table of faults; without any it must be
 SAMPLE_PICTURE = "/static/x"  # of rows with the plainest values
+# Django's redirect to an object's public page. A product is the only object that has one.
+NO_PUBLIC_PAGE = {"mcommerce.products": "admin:view_on_site"}.get(MISSING)
+STAND_INS = {"mcommerce.products": {"products:list": 302}}  # at / another feature's page takes its place
+APP_LIST = "admin:app_list"  # one for each app
 VISITORS, STAFF = ("anonymous", "customer", "superuser"), ("superuser",)
 
 
@@ -34,18 +44,34 @@ def cast(db: None, settings: Any, tmp_path: Path) -> Cast:
     return everybody()
 
 
-def test_no_page_breaks_and_no_link_is_dead(cast: Cast, tmp_path: Path) -> None:
+def test_every_page_of_the_others_answers(cast: Cast, tmp_path: Path) -> None:
     visited, faults = 0, []
-    for address in [*pages(sample_rows.names(tmp_path)), "/no/such/page/"]:
-        for name in STAFF if address.startswith("/admin/") else VISITORS:
-            answer = browser(cast, name).get(address)
+    for page in pages(sample_rows.names(tmp_path)):
+        for name in STAFF if page.address.startswith("/admin/") else VISITORS:
+            answer = browser(cast, name).get(page.address)
             visited += 1
-            if answer.status_code >= 500 and address != READY:
-                faults.append(f"{address} as {name}: {answer.status_code}")
-            faults += [f"{address} as {name} leads to {dead}" for dead in dead_links(answer)]
+            faults += [f"{page.address} as {name}: {wrong}" for wrong in wrong_with(answer, page, cast, name)]
+            faults += [f"{page.address} as {name} leads to {dead}" for dead in dead_links(answer)]
 
-    assert faults == []
+    assert not faults, "\n" + "\n".join(faults)
     assert visited > 100
+
+
+def test_only_what_the_missing_app_owns_is_gone(cast: Cast, tmp_path: Path) -> None:
+    here = {page.name for page in pages(sample_rows.names(tmp_path))}
+    gone = WHOLE.keys() - here
+
+    assert gone == {name for name, (owner, _address) in WHOLE.items() if owner == MISSING}
+    assert here <= WHOLE.keys()
+    still = {name: browser(cast, "superuser").get(WHOLE[name][1]).status_code for name in gone}
+    assert {name: status for name, status in still.items() if status != 404} == STAND_INS.get(MISSING, {})
+
+
+def test_an_address_that_nobody_has_is_not_found(cast: Cast) -> None:
+    answers = [browser(cast, name).get("/no/such/page/") for name in VISITORS]
+
+    assert {answer.status_code for answer in answers} == {404}
+    assert not any(dead_links(answer) for answer in answers)
 
 
 def test_the_front_page_answers(cast: Cast) -> None:
@@ -92,15 +118,51 @@ def browser(cast: Cast, name: str) -> Client:
     return found
 
 
-def pages(names: dict[str, Any]) -> Iterator[str]:
-    """Every address of the site: each route, and each page of each table of the admin."""
-    for name, pattern in inventory.routes():
-        yield reverse(name, kwargs=arguments_of(name, pattern, names))
-    for model in admin.site._registry:
-        of_table = f"admin:{model._meta.label_lower.replace('.', '_')}"
-        yield reverse(f"{of_table}_changelist")
-        yield reverse(f"{of_table}_add")
-        yield reverse(f"{of_table}_change", args=[sample_rows.row(model).pk])
+class Page(NamedTuple):
+    """A page of the site: the name of its route, whom it is for, and where else it may lead."""
+
+    name: str
+    address: str
+    need: Need
+    leads_to: tuple[str, ...] = ()
+
+
+def pages(names: dict[str, Any]) -> Iterator[Page]:
+    """Every page of the site: each route, the parts of it that scripts fetch, and all pages of the admin's tables."""
+    for name, pattern in [one for one in inventory.routes() if one[0] != APP_LIST]:
+        row, address = access_table.ROUTES[name], reverse(name, kwargs=arguments_of(name, pattern, names))
+        yield from (Page(name, f"{address}{part}", row.get, row.leads_to) for part in ("", *row.parts))
+    for config in apps.get_app_configs():
+        if any(model._meta.app_label == config.label for model in admin.site._registry):
+            address = reverse(APP_LIST, args=[config.label])
+            yield Page(APP_LIST, address, STAFF_ONLY)
+    for label, its_admin in inventory.tables().items():
+        row, see, one = access_table.DESK[label], seen_by(label), sample_of(its_admin.model).pk
+        needs = {"changelist": see, "add": row.add, "change": see, "delete": row.delete, "history": see}
+        for page, need in needs.items():
+            name = f"admin:{label.replace('.', '_')}_{page}"
+            yield Page(name, reverse(name, args=[] if page in ("changelist", "add") else [one]), need)
+
+
+def wrong_with(answer: Any, page: Page, cast: Cast, name: str) -> Iterator[str]:
+    """A page answers 200 or leads where its row says, and whoever may not see it is refused."""
+    visitor = cast.visitors[name]
+    if page.need.no_method:
+        outcome = outcome_of(answer, visitor)
+        if outcome not in ("no method", "refused"):
+            yield f"{answer.status_code} where there is nothing to look at"
+    elif not page.need.lets_in(visitor):
+        if outcome_of(answer, visitor) != "refused":
+            yield f"{answer.status_code} instead of a refusal"
+    elif answer.status_code in (301, 302):
+        target = resolve(urlsplit(answer.url).path).view_name
+        if target not in page.leads_to:
+            yield f"leads to {target} ({answer.url}), and its row names {page.leads_to}"
+    elif page.name == NO_PUBLIC_PAGE:
+        if answer.status_code != 404:
+            yield f"{answer.status_code}, and nothing has a public page"
+    elif answer.status_code != 200 and page.address != READY:
+        yield str(answer.status_code)
 
 
 def dead_links(answer: Any) -> set[str]:

@@ -42,6 +42,7 @@ def test_an_order_can_be_read_in_full_and_edited_nowhere(desk: Client, paid: Ord
     assert desk.post(reverse("admin:orders_order_change", args=[paid.id]), {"state": "paid"}).status_code == 403
 
 
+@pytest.mark.needs_app(name="mcommerce.payment")
 def test_an_order_leads_to_the_payment_that_paid_it(desk: Client, waiting: Order) -> None:
     page = reverse("admin:orders_order_change", args=[waiting.id])
     before = desk.get(page).content.decode()

@@ -107,6 +107,7 @@ def look(shopper: Shopper) -> Callable[[Order], str]:
     return see
 
 
+@pytest.mark.needs_app(name="mcommerce.payment")
 def test_an_order_just_placed_cannot_be_paid_yet(placed: Callable[..., Order], look: Callable[[Order], str]) -> None:
     order = placed()
 
@@ -118,6 +119,7 @@ def test_an_order_just_placed_cannot_be_paid_yet(placed: Callable[..., Order], l
     assert '<noscript><meta http-equiv="refresh"' in page
 
 
+@pytest.mark.needs_app(name="mcommerce.payment")
 def test_an_order_that_waits_shows_its_sum_vat_and_time_and_can_be_paid(
     waiting: Order, look: Callable[[Order], str]
 ) -> None:
@@ -129,6 +131,7 @@ def test_an_order_that_waits_shows_its_sum_vat_and_time_and_can_be_paid(
     assert 'data-seconds="1800"' in page
 
 
+@pytest.mark.needs_app(name="mcommerce.payment")
 def test_a_decline_is_said_and_another_try_offered(waiting: Order, look: Callable[[Order], str]) -> None:
     lifecycle.note_decline(order_id=waiting.id, payment_id=uuid7(), code="card_declined", retryable=True, now=NOW)
 
@@ -138,6 +141,7 @@ def test_a_decline_is_said_and_another_try_offered(waiting: Order, look: Callabl
     assert "Try again" in page
 
 
+@pytest.mark.needs_app(name="mcommerce.payment")
 def test_a_code_longer_than_its_column_is_cut_and_the_decline_is_said(
     waiting: Order, look: Callable[[Order], str]
 ) -> None:
@@ -147,6 +151,7 @@ def test_a_code_longer_than_its_column_is_cut_and_the_decline_is_said(
     assert "Try again" in look(waiting)
 
 
+@pytest.mark.needs_app(name="mcommerce.payment")
 def test_after_the_last_try_no_other_one_is_offered(waiting: Order, look: Callable[[Order], str]) -> None:
     lifecycle.note_decline(order_id=waiting.id, payment_id=uuid7(), code="invalid_request", retryable=False, now=NOW)
 
@@ -157,12 +162,14 @@ def test_after_the_last_try_no_other_one_is_offered(waiting: Order, look: Callab
     assert reverse("payment:pay", args=[waiting.id]) not in page
 
 
+@pytest.mark.needs_app(name="mcommerce.payment")
 def test_after_the_deadline_there_is_nothing_to_pay(waiting: Order, look: Callable[[Order], str]) -> None:
     clock.advance(minutes=31)
 
     assert reverse("payment:pay", args=[waiting.id]) not in look(waiting)
 
 
+@pytest.mark.needs_app(name="mcommerce.payment")
 def test_money_that_did_not_fit_is_not_asked_for_again(waiting: Order, look: Callable[[Order], str]) -> None:
     pay(waiting, amount=1)
 

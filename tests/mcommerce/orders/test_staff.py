@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
 
+import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.urls import reverse
@@ -37,6 +38,7 @@ def test_a_customer_with_a_staff_permission_is_no_staff(waiting: Order, person: 
     assert customer.cancel(waiting).status_code == 404
 
 
+@pytest.mark.needs_app(name="mcommerce.payment")
 def test_staff_who_may_only_look_see_no_button_and_cancel_nothing(
     waiting: Order, person: Callable[..., Shopper]
 ) -> None:

@@ -23,6 +23,7 @@ from eventbus import Event, clock, publish, testing
 from eventbus.ids import uuid7
 from eventbus.testing import sample
 from mcommerce.events import OrderAwaitingPayment
+from mcommerce.features.links import address_of
 from mcommerce.payment.models import Payment
 from mcommerce.payment.providers.sandbox import Sandbox
 from mcommerce.payment.sandbox import SandboxProvider, serve
@@ -178,6 +179,11 @@ class Shopper:
     def come_back(self, order_id: UUID) -> Any:
         payment = Payment.objects.get(order_id=order_id)
         return self.client.get(reverse("payment:return", args=[payment.id]))
+
+
+def page_of(order_id: UUID) -> str:
+    """Where a shopper is led afterwards: to the front page, on a site without orders."""
+    return address_of("orders:order", order_id) or "/"
 
 
 @pytest.fixture

@@ -97,6 +97,7 @@ def test_a_payment_is_found_by_its_orders_number_and_by_e_mail(admin_client: Any
     assert "M-XYZ234" not in page
 
 
+@pytest.mark.needs_app(name="mcommerce.orders")
 @pytest.mark.usefixtures("two_payments")
 def test_the_desk_shows_money_as_money(admin_client: Any) -> None:
     payment = Payment.objects.get(order_number="M-4G7K2Q")

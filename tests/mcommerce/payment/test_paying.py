@@ -13,7 +13,7 @@ from eventbus.testing import published_events
 from mcommerce.events import PaymentActionRequired, PaymentFailed, PaymentSucceeded
 from mcommerce.payment.models import ATTEMPTS_MAX, Attempt, Payment, StatusChange
 from mcommerce.payment.services import ledger
-from tests.mcommerce.payment.conftest import API_KEY, SITE_URL, Company, Shopper, settle
+from tests.mcommerce.payment.conftest import API_KEY, SITE_URL, Company, Shopper, page_of, settle
 from tests.mcommerce.payment.lossy_line import Line
 
 GOOD, DECLINED, SECOND_STEP, LOST_ANSWER = (
@@ -31,7 +31,7 @@ def test_a_good_card_pays_the_order(company: Company, shopper: Shopper, order_id
     answer = shopper.client.get(back)
 
     payment = payment_of(order_id)
-    assert answer.url == f"/orders/{order_id}/"
+    assert answer.url == page_of(order_id)
     assert back == f"{SITE_URL}/payment/return/{payment.id}/"
     assert (payment.status, payment.captured) == ("succeeded", 1900)
     [paid] = published_events(PaymentSucceeded)
@@ -224,7 +224,7 @@ def test_paying_twice_is_refused(company: Company, shopper: Shopper, order_id: U
     again = shopper.go_to_pay(order_id)
     company.pay(page, GOOD)
 
-    assert again.url == f"/orders/{order_id}/"
+    assert again.url == page_of(order_id)
     assert len(company.charges()) == 1
 
 

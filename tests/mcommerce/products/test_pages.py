@@ -122,6 +122,7 @@ def test_each_visitor_reads_the_product_in_their_language_or_the_nearest(client:
     assert "Coq" in read(client, "/products/coq/", "en")
 
 
+@pytest.mark.needs_app(name="mcommerce.orders")
 def test_no_more_can_be_asked_for_than_is_free(client: Client) -> None:
     put_on_shelf("Vase", pieces=3)
 
