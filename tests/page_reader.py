@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.outbox_check import misfits_of
 from tests.test_startapp import ROOT, copy_project
 
 BLOCK = re.compile(r"^```(\w+)(?: ([\w-]+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -72,6 +73,10 @@ class Reader:
         )
         assert done.returncode in (0, 1), done.stdout
         return done
+
+    def misfits(self, **environment: str) -> list[str]:
+        """The rows of the site's outbox that do not fit the JSON Schemas of their events."""
+        return misfits_of(self.environment | environment, folder=self.folder)
 
     def run(self, code: str, **environment: str) -> str:
         """Run Python code in the project, and return what it printed."""

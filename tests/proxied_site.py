@@ -101,6 +101,7 @@ class ProxiedSite(LiveSite):
             await_all([self.start_replica(role) for role in DOORS for _ in range(2)])
             with self._proxy():
                 yield
+                self.check_events()
         finally:
             self.close()
 

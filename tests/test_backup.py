@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from mcommerce.payment.sandbox import serve
+from tests.outbox_check import misfits_of
 from tests.postgres import PostgresMissing, temporary_cluster
 from tests.purchase_steps import GOOD_CARD
 
@@ -89,6 +90,10 @@ class Site:
         assert typed, f"the page has no commands under {section}"
         for block in typed:
             self.run("bash", "-euo", "pipefail", "-c", block)
+
+    def check_events(self) -> None:
+        """Raise AssertionError if an event that the site has published does not fit its JSON Schema."""
+        assert misfits_of(self._environment) == []
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -191,6 +196,7 @@ def test_what_was_paid_after_the_backup_is_found_and_mended_and_a_second_run_fin
         "from mcommerce.orders.models import Order; print(*Order.objects.values_list('state', flat=True))",
     )
     assert orders.split()[-3:] == ["paid"] * 3
+    site.check_events()
 
 
 def test_over_kafka_nothing_is_made_of_the_events_that_the_backup_forgot(tmp_path: Path, kafka: str) -> None:
@@ -220,6 +226,7 @@ def test_over_kafka_nothing_is_made_of_the_events_that_the_backup_forgot(tmp_pat
                 site.shop("rest")
             second = site.manage("reconcile", "--json")
             site.manage("eventbus", "status")
+        site.check_events()
         charges = site.charges()
     drill.tell(found, second, charges)
 

@@ -16,7 +16,7 @@ from eventbus.ids import uuid7
 from eventbus.models import OutboxRow
 from eventbus.testing import sample
 from stations.events import RemarkLeft
-from tests.chaos import outbox_check
+from tests import outbox_check
 from tests.eventbus.bus_app import House, Noted, open_house
 from tests.eventbus.bus_app_on_kafka import open_house_on_kafka
 from tests.live_site import LiveSite

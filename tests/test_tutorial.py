@@ -114,6 +114,7 @@ def test_a_failing_handler_is_found_and_healed(reader: Student) -> None:
 
     assert reader.run(POINTS) == "19"
     assert reader.count("loyalty", "dead_letters") == 0
+    assert reader.misfits() == []
 
 
 def test_the_module_runs_over_kafka_as_it_is(reader: Student, kafka: str) -> None:
@@ -130,6 +131,7 @@ def test_the_module_runs_over_kafka_as_it_is(reader: Student, kafka: str) -> Non
         while reader.run(POINTS, **site) != "19":
             assert time.monotonic() < deadline
             time.sleep(LOOK_SECONDS)
+    assert reader.misfits(**site) == []
 
 
 @contextmanager

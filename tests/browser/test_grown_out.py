@@ -68,6 +68,8 @@ def sites(tmp_path_factory: pytest.TempPathFactory, kafka: str) -> Iterator[tupl
         ways = {"/payment/": payment.address(payment.door), "/": shop.address(shop.door)}
         stack.enter_context(FrontDoor(shop.port, ways, one_by_one=True))
         yield shop, payment
+        for site in (shop, payment):
+            site.check_events()
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,7 @@ def test_in_memory_each_role_runs_in_a_process_of_its_own(tmp_path: Path) -> Non
         terminals.await_served()
         assert terminals.roles() == {"relay", "poll", "live", "pages"}
         assert terminals.type("in-memory", "status").count("dispatched: yes") == 1
+    assert terminals.misfits() == []
 
 
 def test_over_kafka_the_relay_is_a_process_too(tmp_path: Path, kafka: str) -> None:
@@ -49,6 +50,7 @@ def test_over_kafka_the_relay_is_a_process_too(tmp_path: Path, kafka: str) -> No
     with terminals.running(*(("kafka", name) for name in KAFKA), *(("in-memory", name) for name in SHARED)):
         terminals.await_served()
         assert terminals.roles() == {"relay", "handle", "poll", "live", "pages"}
+    assert terminals.misfits() == []
 
 
 def test_each_block_is_typed() -> None:
@@ -124,6 +126,13 @@ class Terminals:
 
     def roles(self) -> set[str]:
         return {process["role"] for process in self._status()["processes"]}
+
+    def misfits(self) -> list[str]:
+        """The rows of the site's outbox that do not fit the JSON Schemas of their events."""
+        code = f". {self.folder}/roles.env; python -m tests.outbox_check"
+        told = subprocess.run(["sh", "-ec", code], cwd=ROOT, env=self.environment, capture_output=True, text=True)
+        assert told.returncode == 0, told.stdout + told.stderr
+        return told.stdout.splitlines()
 
     def _page(self, port: str) -> bytes:
         try:

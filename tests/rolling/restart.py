@@ -29,13 +29,14 @@ class Outcome:
     lost: list[Ring] = field(default_factory=list)
     twice: list[Ring] = field(default_factory=list)
     late: list[Ring] = field(default_factory=list)
+    misfits: list[str] = field(default_factory=list)  # rows of the outbox that do not fit their JSON Schemas
     stalls: dict[int, Stall] = field(default_factory=dict)  # the longest by partition
     p99: float = 0.0  # seconds from commit to handled
 
     @property
     def kept(self) -> bool:
-        """Whether each event was handled once and in its key's order."""
-        return not (self.lost or self.twice or self.late)
+        """Whether each event fits its JSON Schema, and was handled once and in its key's order."""
+        return not (self.lost or self.twice or self.late or self.misfits)
 
     @property
     def stall(self) -> float:
@@ -47,7 +48,8 @@ class Outcome:
         return (
             f"{self.events} events, {self.rate:.0f} a second; {len(self.joins)} workers followed by others, which "
             f"handled after {', '.join(f'{join:.1f}' for join in self.joins)} s\n"
-            f"lost {len(self.lost)}, twice {len(self.twice)}, out of order {len(self.late)}\n"
+            f"lost {len(self.lost)}, twice {len(self.twice)}, out of order {len(self.late)}, "
+            f"not as their schemas {len(self.misfits)}\n"
             f"longest stall {self.stall:.2f} s ({each}); commit to handled, p99: {self.p99:.2f} s"
         )
 
@@ -71,6 +73,7 @@ def roll(shift: Shift, *, workers: int, restarts: int, rate: float, ahead: int =
         joins = not to or worker is running[restarts - 1]
         outcome.joins.append(shift.replace(worker, GROUP, joins=joins))
     shift.hush(ringing)
+    outcome.misfits = shift.misfits()
     examine(shift, outcome)
     return outcome
 

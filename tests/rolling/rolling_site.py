@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from tests.eventbus.load_app.processes import Crowd
 from tests.kafka.groups import share
+from tests.outbox_check import misfits_of
 
 PARTITIONS = 8  # of each topic: two for each of four workers
 WAIT_SECONDS = 120.0  # for what processes do that start on a busy machine, a part of a second on a quiet one
@@ -93,6 +94,10 @@ class Shift(Crowd):
         joined = time.monotonic() - begun
         assert worker.wait(WAIT_SECONDS) == 0, self.log()
         return joined
+
+    def misfits(self) -> list[str]:
+        """The rows of the outbox that do not fit the JSON Schemas of their events."""
+        return misfits_of(self._site.environment)
 
     def epochs(self, group: str) -> dict[tuple[str, int], int]:
         """How often each partition was taken over."""
