@@ -158,7 +158,7 @@ def is_told(module: str, name: str, one: Any) -> bool:
     if isinstance(one, Need):
         return name in CONSTANTS
     if isinstance(one, type) and issubclass(one, BaseException):
-        return name in ERRORS
+        return name in ERRORS or name in OTHERS["testing"]
     if isinstance(one, type) and issubclass(one, Event) and one is not Event:
         return (module, name) in EVENTS
     return any(name in below for below in OTHERS.values()) or (name in HEADINGS and object_of(name) is one)
