@@ -4,6 +4,7 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -157,6 +158,13 @@ class Backend(ABC):
         LogUnavailable.
         """
         return {}
+
+    def waits(self, partition: TopicPartition, offset: int, before: datetime) -> bool:
+        """Return True if a record at this offset or after it was appended `before` this time.
+
+        If the outbox is the log, the outbox knows, and the result is False. Raises LogUnavailable.
+        """
+        return False
 
     def other_sites(self, groups: Iterable[str]) -> list[str]:
         """Return a sentence with the remedy for each of these groups that another site reads as well."""

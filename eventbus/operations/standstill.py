@@ -1,11 +1,14 @@
 """Find groups that stand. Events wait for them, nobody paused them and their circuit breaker is closed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import msgspec
 
-from eventbus import clock, registry
+from eventbus import backends, clock, registry
+from eventbus.backends.base import TopicPartition
+from eventbus.errors import LogUnavailable
 from eventbus.models import ConsumerGroup, OutboxRow, Progress, Timer
 from eventbus.operations.problem import Problem
 
@@ -23,18 +26,23 @@ class Standing(msgspec.Struct, frozen=True):
     seconds: float
 
 
-def standing(progress: Iterable[Progress]) -> list[Standing]:
+def standing(progress: Iterable[Progress], ends: Mapping[TopicPartition, int] = MappingProxyType({})) -> list[Standing]:
     """Return the groups that stand, since their last move or the arrival of the next event, whichever came later.
 
-    A group that has never moved stands since its creation at the earliest.
+    A group that has never moved stands since its creation at the earliest. `ends` are the ends of the log, which show
+    other programs' records too. No table has the time of their arrival, so a group that waits for one stands since its
+    last move.
     """
     groups = {group.name: group for group in ConsumerGroup.objects.all()}
     still = {name for name, one in groups.items() if one.paused_at or one.breaker_opened_at}
     now, found = clock.now(), []
     for row in progress:
+        if row.group in still:
+            continue
         created = groups[row.group].created_at if row.group in groups else None
-        since = None if row.group in still else _since(row, created)
-        if since is not None and now - since > timedelta(seconds=seconds_max(row.group)):
+        limit = now - timedelta(seconds=seconds_max(row.group))
+        since = _since(row, created) or _since_for_others(row, created, ends, limit)
+        if since is not None and since < limit:
             found.append(Standing(row.group, row.topic, row.partition, since, (now - since).total_seconds()))
     return found
 
@@ -54,6 +62,20 @@ def _since(row: Progress, created: datetime | None) -> datetime | None:
         return max(arrived, row.moved_at)
     # A new group may begin with old events. After a change of the machine's clock its creation may lie ahead.
     return max(arrived, created) if created and created <= clock.now() else arrived
+
+
+def _since_for_others(
+    row: Progress, created: datetime | None, ends: Mapping[TopicPartition, int], limit: datetime
+) -> datetime | None:
+    """Return the group's last move if another program's record has waited for it since before `limit`."""
+    moved = row.moved_at or created
+    partition = TopicPartition(row.topic, row.partition)
+    if moved is None or moved >= limit or ends.get(partition, 0) <= row.offset:
+        return None
+    try:
+        return moved if backends.current().waits(partition, row.offset, limit) else None
+    except LogUnavailable:
+        return None  # the status says so itself
 
 
 def problems(found: Iterable[Standing]) -> list[Problem]:

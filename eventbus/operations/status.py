@@ -98,7 +98,7 @@ def status() -> Status:
         retrying_long=_retrying_long(),
         standstills=pausing.standstills(),
         ignored_types=ignored_types.status(),
-        standing=standstill.standing(progress),
+        standing=standstill.standing(progress, ends),
         leases=[LeaseStatus(row.name, row.owner, row.beat, row.epoch) for row in LeaseRow.objects.order_by("name")],
         processes=processes(),
     )

@@ -28,6 +28,7 @@ import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -143,6 +144,9 @@ class FaultInjectingBackend(Backend):
 
     def strays(self, topic: str, beat: Callable[[], None]) -> dict[int, int]:
         return self.inner.strays(topic, beat)
+
+    def waits(self, partition: TopicPartition, offset: int, before: datetime) -> bool:
+        return self.inner.waits(partition, offset, before)
 
     def other_sites(self, groups: Iterable[str]) -> list[str]:
         return self.inner.other_sites(groups)

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from operator import attrgetter
+from datetime import datetime
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaException, Producer
@@ -19,7 +19,7 @@ from eventbus.backends.kafka.admin_client import Admins
 from eventbus.backends.kafka.configuration import configured, exposed, refuse_broken_promises, refuse_unknown
 from eventbus.backends.kafka.key_partitions import Partitions
 from eventbus.backends.kafka.other_sites import OtherSites
-from eventbus.backends.kafka.producer import NO_OFFSET, Sender, Sent
+from eventbus.backends.kafka.producer import Sender, Sent, advance
 from eventbus.backends.kafka.reading.consumer import KafkaConsumer
 from eventbus.backends.kafka.reading.revocation_guard import hold_seconds
 from eventbus.backends.kafka.stale_tail import behind_ours, lying_in
@@ -143,18 +143,7 @@ class KafkaBackend(Backend):
 
         `given`: the ends known before sending. A group beyond such an offset would not handle the new record.
         """
-        topics = {row.id: row.topic for row in rows}
-        # Sent again after a lost answer: the broker has the record, and does not say the offset of it or its batch.
-        unknown = {(topics[row_id], partition) for row_id, partition, offset in sent if offset == NO_OFFSET}
-        twice: dict[tuple[str, int], int] = {}
-        for row_id, partition, offset in sorted(sent, key=attrgetter("offset")):
-            topic = topics[row_id]
-            if (topic, partition) in unknown:
-                continue
-            if offset < given[topic].get(partition, 0):
-                twice[topic, partition] = min(offset, twice.get((topic, partition), offset))
-            else:
-                given[topic][partition] = offset + 1
+        twice, unknown = advance(given, {row.id: row.topic for row in rows}, sent)
         if twice:
             names = ", ".join(sorted({self._named(topic) for topic, _ in twice}))
             raise LogTruncated(f"Kafka gave an offset twice: the log of {names} has lost what lay there", twice)
@@ -196,11 +185,8 @@ class KafkaBackend(Backend):
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         """Return for each partition the lowest offset that its next record can have."""
         asked = self._client_partitions(partitions)
-        try:
-            # A partition may be without a leader for a moment: it was just made, or its broker just died.
-            found = insist(lambda: end_offsets.ends(self._admin_client(), asked), passes=self._passes)
-        except (KafkaException, TimeoutError) as error:
-            raise LogUnavailable(f"Kafka does not say where its log ends: {said(error)}") from error
+        # A partition may be without a leader for a moment: it was just made, or its broker just died.
+        found = self._insist(lambda: end_offsets.ends(self._admin_client(), asked), "where its log ends")
         return {asked[partition]: offset for partition, offset in found.items()}
 
     def ends_now(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
@@ -208,11 +194,25 @@ class KafkaBackend(Backend):
         found = end_offsets.ends_now(self._admin_client(), asked, self._passes)
         return {asked[partition]: end for partition, end in found.items()}
 
+    def waits(self, partition: TopicPartition, offset: int, before: datetime) -> bool:
+        [asked] = self._client_partitions([partition])
+        later = self._insist(lambda: end_offsets.since(self._admin_client(), asked, before), "since when records wait")
+        if later is not None and later <= offset:
+            return False
+        # The offset may belong to a transaction's mark, which no reader ever gets.
+        return any(True for _record in self.tail(partition.topic, {partition.partition: offset}, lambda: None))
+
     def earliest_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the first offsets. A missing topic gets 0, because it may come back with any of its records."""
         asked = self._client_partitions(partitions)
         found = end_offsets.begins(self._admin_client(), asked, self._passes)
         return dict.fromkeys(asked.values(), 0) | {asked[partition]: begin for partition, begin in found.items()}
+
+    def _insist(self, ask: Callable[[], Any], wanted: str) -> Any:
+        try:
+            return insist(ask, passes=self._passes)
+        except (KafkaException, TimeoutError) as error:
+            raise LogUnavailable(f"Kafka does not say {wanted}: {said(error)}") from error
 
     def _passes(self, error: Exception) -> bool:
         """Return True if the question should be asked again. Renew the client if it is outdated."""

@@ -1,6 +1,7 @@
 """The first offsets and the ends of partitions, as the brokers report them."""
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -38,6 +39,17 @@ def ends_now(
         except (KafkaException, TimeoutError) as error:
             on_error(error)
     return found
+
+
+def since(admin: AdminClient, partition: TopicPartition, at: datetime) -> int | None:
+    """Return the first offset whose record was appended at this time or later; None if none was.
+
+    A transaction's mark counts as a record. Raises KafkaException and TimeoutError.
+    """
+    later = OffsetSpec.for_timestamp(int(at.timestamp() * 1000))
+    [(_partition, answer)] = _ask(admin, [partition], later)
+    found = int(answer.result(ANSWER_SECONDS).offset)
+    return found if found >= 0 else None
 
 
 def begins(

@@ -3,7 +3,8 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -261,3 +262,26 @@ class _Reports:
             error=f"{len(missing)} of {len(rows)} events were not taken: {why}" if missing else "",
             untaken=frozenset(self._tried.intersection(missing)),
         )
+
+
+def advance(
+    given: Mapping[str, dict[int, int]], topics: Mapping[int, str], sent: Iterable[Sent]
+) -> tuple[dict[tuple[str, int], int], set[tuple[str, int]]]:
+    """Move the known ends behind what was sent. Return where the broker gave a lower offset, and where it gave none.
+
+    `given`: by topic and partition, the known end. `topics`: by the row's id. The first result is, by topic and
+    partition, the lowest offset that was given twice. Partitions of the second result keep their ends.
+    """
+    sent = sorted(sent, key=attrgetter("offset"))
+    # Sent again after a lost answer: the broker has the record, and does not say the offset of it or its batch.
+    unknown = {(topics[row_id], partition) for row_id, partition, offset in sent if offset == NO_OFFSET}
+    twice: dict[tuple[str, int], int] = {}
+    for row_id, partition, offset in sent:
+        topic = topics[row_id]
+        if (topic, partition) in unknown:
+            continue
+        if offset < given[topic].get(partition, 0):
+            twice.setdefault((topic, partition), offset)
+        else:
+            given[topic][partition] = offset + 1
+    return twice, unknown
