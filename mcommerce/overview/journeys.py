@@ -69,7 +69,7 @@ def _seen_by(request: HttpRequest, find: Finder) -> Finder:
 def _entries(found: Journey) -> Iterator[Entry]:
     types = {step.event_id: step.type for step in found.steps}
     meaning = _meanings()
-    rows = [(step.published_at, step, None) for step in found.steps]
+    rows: list[tuple[datetime, Step | None, Fact | None]] = [(step.published_at, step, None) for step in found.steps]
     rows += [(fact.at, None, fact) for subject in found.subjects for fact in subject.facts]
     before: datetime | None = None
     for at, step, fact in sorted(rows, key=lambda row: row[0]):
