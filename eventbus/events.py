@@ -1,6 +1,5 @@
 """Events and their envelope. An event is a fact in the past tense: ids and values, frozen."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,7 +11,7 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
-from eventbus import clock, ids
+from eventbus import clock, ids, request_context
 from eventbus.declaration import EventMeta, is_declared, refuse_non_events
 from eventbus.errors import EventTooLarge, Permanent
 from eventbus.field_types import check_of, checks, refuse_wrong_types
@@ -22,7 +21,6 @@ KEY_CHARACTERS_MAX = 200  # what the index of parked keys holds on every databas
 KEY_SEPARATOR = ":"
 SOURCE = "/mcommerce"  # see `source`; EVENTBUS_SOURCE overrides it
 SEQUENCE_DIGITS = 20  # CloudEvents `sequence` is compared as text, so it is padded
-TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")  # W3C Trace Context, version 00
 
 
 def source() -> str:
@@ -110,7 +108,6 @@ class Undecodable(Permanent):
 
 _handled: ContextVar[Record | None] = ContextVar("eventbus_handled", default=None)
 _replays: ContextVar[bool] = ContextVar("eventbus_replays", default=False)
-_trace: ContextVar[str] = ContextVar("eventbus_traceparent", default="")
 _encoder = msgspec.json.Encoder()
 
 
@@ -156,18 +153,20 @@ class _Moment(msgspec.Struct, frozen=True):
 
 
 def _moment(first: str) -> _Moment:
-    """Return the values that these events share. `first`, the first event's id in hexadecimal, names a new trace.
+    """Return the values that these events share. Without a request, `first` names a new trace.
 
-    As a UUID version 7 it is unique, and ends with the random bytes that W3C Trace Context wants in a trace's id.
+    `first` is the first event's id in hexadecimal. A UUID version 7 is unique, and ends with the random bytes that W3C
+    Trace Context wants in a trace's id.
     """
-    cause = _handled.get()
+    cause, request = _handled.get(), request_context.current()
     now = clock.now()
     each = f'{ours()},"time":"{now.isoformat()}","datacontenttype":"application/json"'
     if cause is None:
-        trace = _trace.get() or f"00-{first}-{first[16:]}-01"
-        return _Moment(now, "", f'{each},"traceparent":"{trace}"')
+        begun = first if request is None else request.hex
+        correlation = "" if request is None else f'"{ids.text(request)}"'
+        return _Moment(now, correlation, f'{each},"traceparent":"00-{begun}-{begun[16:]}-01"')
     before = cause.attributes()
-    trace = before.get("traceparent") or _trace.get() or f"00-{first}-{first[16:]}-01"
+    trace = before.get("traceparent") or f"00-{first}-{first[16:]}-01"
     rest = f'{each},"traceparent":{_json(trace)},"causationid":"{cause.event_id}"'
     correlation = before.get("correlationid", "")
     return _Moment(now, correlation and _json(correlation), rest)
@@ -284,14 +283,12 @@ def in_replay() -> bool:
     return _replays.get()
 
 
-@contextmanager
-def traced(traceparent: str) -> Iterator[None]:
-    """Let events published in this context belong to this W3C trace; a malformed one is ignored."""
-    token = _trace.set(traceparent if TRACEPARENT.match(traceparent) else "")
-    try:
-        yield
-    finally:
-        _trace.reset(token)
+def correlation_id() -> str:
+    """Return the correlation id of the event that is being handled, else of the request; "" outside both."""
+    if cause := _handled.get():
+        return cause.attributes().get("correlationid", "")
+    request = request_context.current()
+    return "" if request is None else ids.text(request)
 
 
 def declared_events(base: type[Event] = Event) -> list[type[Event]]:

@@ -83,6 +83,7 @@ HSTS_PRELOAD = env.bool("HSTS_PRELOAD", False)  # let browsers' makers list the 
 SECRET_KEY = env.str("SECRET_KEY", "")
 SECRET_KEY_FALLBACKS = env.entries("SECRET_KEY_FALLBACKS", [])  # older ones, whose signatures still hold
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
+LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(["text", "json"]))
 _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'mcommerce.sqlite3'}")
 _bus = env.str("EVENTBUS_BACKEND", "memory", validate=validate.OneOf(list(BUS_BACKENDS)))
 # The source of its events: one name for each database, where parts of the site have one of their own
@@ -458,6 +459,7 @@ INSTALLED_APPS = [
     "allauth.mfa",
 ]
 MIDDLEWARE = [
+    "mcommerce.web.correlation.requests_have_ids",
     "mcommerce.web.response_headers.on_pages",
     "mcommerce.readiness.health_pages.before_hosts_are_checked",
     "mcommerce.web.proxy.visitors_have_their_addresses",
@@ -639,13 +641,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {
+        "text": {
             "()": "mcommerce.web.redaction.Formatter",
-            "format": "{asctime} {levelname} {name}: {message}",
+            "format": "{asctime} {levelname} {name}: {message}{correlation}",
             "style": "{",
-        }
+        },
+        "json": {"()": "mcommerce.web.redaction.JSONFormatter"},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": []},  # its own would log everything twice

@@ -21,4 +21,5 @@ urlpatterns = [
     path("", front_page.show_another, name="front-page"),  # unless a feature answers at /
 ]
 
+handler500 = "mcommerce.web.correlation.server_error"
 handler429 = "mcommerce.rate_limits.middleware.too_many_requests"  # django-allauth asks for it

@@ -14,10 +14,10 @@ from uuid import UUID
 from django.db.models import Max, Min, Q, QuerySet
 from msgspec import structs
 
-from eventbus import ids, registry
+from eventbus import ids
 from eventbus.backends import outbox_offsets
 from eventbus.backends.base import partition_of
-from eventbus.events import KEY_SEPARATOR, Event
+from eventbus.events import KEY_SEPARATOR, Event, declared_events
 from eventbus.models import OutboxRow, Timer
 
 EVENTS_MAX = 500  # of one journey: the newest. A page with more is not read
@@ -91,9 +91,9 @@ def _topics() -> Iterator[str]:
 
 
 def _may_hold(topic: str, key: str) -> bool:
-    """Return False if no event type of this topic that a handler names can have such a key."""
-    handlers = [one for group in registry.groups.values() for one in group.all() if one.event_type.topic == topic]
-    return not handlers or any(_can_have(handler.event_type, key) for handler in handlers)
+    """Return False if no event of this topic can have such a key."""
+    types = [one for one in declared_events() if one.topic == topic]
+    return not types or any(_can_have(one, key) for one in types)
 
 
 def _can_have(event_type: type[Event], key: str) -> bool:

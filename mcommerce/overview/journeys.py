@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from inspect import cleandoc
 from typing import NamedTuple
 
 from django.contrib import admin
@@ -14,10 +13,10 @@ from django.utils.module_loading import import_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from eventbus import registry
-from eventbus.events import KEY_CHARACTERS_MAX
+from eventbus.events import KEY_CHARACTERS_MAX, declared_events
 from eventbus.journeys.journey import Finder, Journey, Step, follow
 from eventbus.journeys.subjects import Fact, Subject
+from eventbus.schemas.descriptions import description_of
 from mcommerce import staff_permissions
 from mcommerce.features.installed import declared
 
@@ -28,7 +27,7 @@ QUESTION = "q"
 class Entry(NamedTuple):
     """A row of the timeline: an event (`step`) or a `fact`. `seconds`: since the row before; None for the first.
 
-    `meaning`: what the event's class says of itself, in English. `cause_type`: the type of the event that caused it.
+    `meaning`: what the documents say about the event, in English. `cause_type`: the type of the event that caused it.
     """
 
     at: datetime
@@ -82,8 +81,6 @@ def _entries(found: Journey) -> Iterator[Entry]:
 
 
 def _meanings() -> Callable[[str], str]:
-    """Return a function that gives the first line of an event class's docstring, by its wire type."""
-    classes = {
-        kind: group.handlers[kind][0].event_type for group in registry.groups.values() for kind in group.handlers
-    }
-    return lambda kind: cleandoc(classes[kind].__doc__ or "").partition("\n")[0] if kind in classes else ""
+    """Return a function that gives the first paragraph about an event in the documents, by its wire type."""
+    classes = {one.wire_type(): one for one in declared_events()}
+    return lambda kind: description_of(classes[kind]).partition("\n")[0] if kind in classes else ""

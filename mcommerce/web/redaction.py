@@ -1,7 +1,14 @@
-"""Log lines without the secrets in addresses: a mail's link holds the key that opens its order."""
+"""Log lines as text or JSON, with the correlation id of their request or event, and without the secrets in addresses.
 
+A mail's link holds the key that opens its order.
+"""
+
+import json
 import logging
 import re
+from datetime import UTC, datetime
+
+from eventbus.events import correlation_id
 
 SECRET_IN_ADDRESS = re.compile(r"""([?&]key=|%3Fkey%3D)[^&\s"'<>#]+""", re.IGNORECASE)
 
@@ -15,4 +22,21 @@ class Formatter(logging.Formatter):
     """A formatter that removes the secrets from a line and from what follows it, such as a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
+        correlation = correlation_id()
+        record.correlation = f" [{correlation}]" if correlation else ""
         return redacted(super().format(record))
+
+
+class JSONFormatter(logging.Formatter):
+    """A formatter that writes each line as a JSON object, without secrets. Fields without a value are left out."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": redacted(record.getMessage()),
+            "correlation": correlation_id(),
+            "exception": redacted(self.formatException(record.exc_info)) if record.exc_info else "",
+        }
+        return json.dumps({name: value for name, value in line.items() if value}, ensure_ascii=False)

@@ -28,7 +28,7 @@ def find(text: str) -> Iterator[Subject]:
             keys=(id_text(one),),
             permission="products.view_reservation",
             page=reverse("admin:products_reservation_change", args=[one]),
-            facts=_facts(StockMovement.objects.filter(order_id=one)),
+            facts=_facts(StockMovement.objects.filter(order_id=one).select_related("product")),
         )
 
 
@@ -39,7 +39,7 @@ def _products(wanted: Q) -> Iterator[Subject]:
             keys=(id_text(product.pk),),
             permission="products.view_product",
             page=reverse("admin:products_product_change", args=[product.pk]),
-            facts=_facts(product.movements.all()[:MOVEMENTS_MAX]),
+            facts=_facts(product.movements.select_related("product")[:MOVEMENTS_MAX]),
         )
 
 
@@ -47,8 +47,12 @@ def _facts(movements: Iterable[StockMovement]) -> tuple[Fact, ...]:
     return tuple(
         Fact(
             one.at,
-            _("Stock: %(quantity)s × %(kind)s")
-            % {"quantity": one.quantity, "kind": f"{one.get_kind_display()} {one.note}".strip()},
+            _("Stock of %(product)s: %(quantity)s × %(kind)s")
+            % {
+                "product": one.product.sku,
+                "quantity": one.quantity,
+                "kind": f"{one.get_kind_display()} {one.note}".strip(),
+            },
         )
         for one in movements
     )
