@@ -160,7 +160,7 @@ class Backend(ABC):
         return {}
 
     def waits(self, partition: TopicPartition, offset: int, before: datetime) -> bool:
-        """Return True if a record at this offset or after it was appended `before` this time.
+        """Return True if a record at this offset or after it has a time `before` this one.
 
         If the outbox is the log, the outbox knows, and the result is False. Raises LogUnavailable.
         """

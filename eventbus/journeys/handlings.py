@@ -6,9 +6,10 @@ from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
+from django.db.models import Exists, OuterRef
 
 from eventbus import registry
-from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, OutboxRow, ParkedEvent, Progress
+from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, OutboxRow, ParkedEvent, ParkedKey, Progress
 from eventbus.progress.inbox import LIVE
 
 State = Literal["handled", "expected", "retrying", "waits", "dead", "discarded", "passed"]
@@ -19,11 +20,11 @@ class Handling(msgspec.Struct, frozen=True):
 
     `state`:
     - "handled": it was handled `at` this time, `seconds` after it was published.
-    - "expected": the group has a handler for it and has not reached it yet.
-    - "retrying": it failed, and is tried again `at` this time. `attempts` have failed.
+    - "expected": the group has a handler for it and has not handled it yet.
+    - "retrying": `attempts` have failed, and it is tried again `at` this time.
     - "waits": it waits behind an earlier event of its key that failed.
-    - "dead", "discarded": it failed for good `at` this time; an operator has discarded it or may requeue it.
-    - "passed": the group went by without handling it, for instance because the group is younger than the event.
+    - "dead", "discarded": it failed for good `at` this time. An operator must decide, or has discarded it.
+    - "passed": the group went on without handling it, for instance because the group is younger than the event.
     """
 
     group: str
@@ -43,16 +44,17 @@ class Handlings:
             "group__in": [*registry.groups, *ConsumerGroup.objects.values_list("name", flat=True)],
             "event_id__in": [event.event_id for event in events],
         }
+        earlier = ParkedEvent.objects.filter(parked_key=OuterRef("parked_key"), offset__lt=OuterRef("offset"))
+        parked = ParkedEvent.objects.filter(**which).annotate(is_behind=Exists(earlier)).select_related("parked_key")
         self._inbox = _by_event(InboxRow.objects.filter(**which, replay=LIVE))
-        self._parked = _by_event(ParkedEvent.objects.filter(**which).select_related("parked_key"))
-        self._dead = _by_event(DeadLetter.objects.filter(**which))
+        self._parked = _by_event(parked.defer("payload", "headers"))
+        self._dead = _by_event(DeadLetter.objects.filter(**which).defer("payload", "headers", "traceback"))
         self._effects = _by_event(Effect.objects.filter(**which))
-        self._heads = _heads(row.parked_key_id for rows in self._parked.values() for row in rows.values())
         progress = Progress.objects.filter(topic__in={event.topic for event in events})
         self._progress = {(row.group, row.topic, row.partition): row for row in progress}
 
     def of(self, event: OutboxRow) -> list[Handling]:
-        """Return what each group has made of the event: those that have a handler for it, and those that had one."""
+        """Return the handlings of an event: of the groups that have a handler for it, and of those that had one."""
         return list(self._of(event))
 
     def _of(self, event: OutboxRow) -> Iterator[Handling]:
@@ -69,20 +71,27 @@ class Handlings:
             error = f"{letter.error_class}: {letter.error}" if letter.error_class else letter.error
             return Handling(group, state, letter.discarded_at or letter.died_at, None, letter.attempts, error)
         if parked := self._parked.get(event.event_id, {}).get(group):
-            key = parked.parked_key
-            if self._heads[key.pk] != parked.pk:
-                return Handling(group, "waits", key.parked_at)
-            return Handling(group, "retrying", key.due_at, None, key.attempts, key.error)
+            return _parked(group, parked)
         if done := self._inbox.get(event.event_id, {}).get(group):
             if done.handled_at is None:
                 return Handling(group, "passed")
             took = max(0.0, (done.handled_at - event.created_at).total_seconds())
             return Handling(group, "handled", done.handled_at, took)
-        return Handling(group, "passed" if self._has_passed(group, event) else "expected")
+        passed = event.withdrawn_at is not None or self._has_passed(group, event)
+        return Handling(group, "passed" if passed else "expected")
 
     def _has_passed(self, group: str, event: OutboxRow) -> bool:
         progress = self._progress.get((group, event.topic, event.partition))  # type: ignore[arg-type]  # None: not sent
         return progress is not None and event.offset is not None and event.offset < progress.offset
+
+
+def _parked(group: str, event: Any) -> Handling:
+    key = event.parked_key
+    if event.is_behind or key.state == ParkedKey.State.DEAD:  # the head of a dead key is its dead letter
+        return Handling(group, "waits", key.parked_at)
+    if not key.attempts and not key.error:
+        return Handling(group, "expected")
+    return Handling(group, "retrying", key.due_at, None, key.attempts, key.error)
 
 
 def _by_event(rows: Iterable[Any]) -> Mapping[UUID, Mapping[str, Any]]:
@@ -91,9 +100,3 @@ def _by_event(rows: Iterable[Any]) -> Mapping[UUID, Mapping[str, Any]]:
     for row in rows:
         found.setdefault(row.event_id, {})[row.group] = row
     return found
-
-
-def _heads(parked_keys: Iterable[int]) -> dict[int, int]:
-    """Return by parked key the id of its head: the event that failed."""
-    rows = ParkedEvent.objects.filter(parked_key__in=set(parked_keys)).order_by("-offset", "-id")
-    return dict(rows.values_list("parked_key", "id"))  # the last that is written is the first of the key

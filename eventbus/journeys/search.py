@@ -3,10 +3,10 @@
 The outbox has no index for this, since each index costs every publisher. The search uses what it has:
 
 - An id of version 7 contains its time, and ids of the outbox grow with time. Halving finds the rows of that time.
-- A key's partition is known, and the events of a partition have an index: the newest are read first.
+- The events of a partition have an index by offset. Only topics that can have such a key are read, the newest first.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,13 +14,12 @@ from uuid import UUID
 from django.db.models import Max, Min, Q, QuerySet
 from msgspec import structs
 
-from eventbus import ids
-from eventbus.backends import outbox_offsets
-from eventbus.backends.base import partition_of
+from eventbus import clock, ids
 from eventbus.events import KEY_SEPARATOR, Event, declared_events
-from eventbus.models import OutboxRow, Timer
+from eventbus.models import ConsumerGroup, DeadLetter, OutboxRow, ParkedEvent, Timer
 
 EVENTS_MAX = 500  # of one journey: the newest. A page with more is not read
+KEYS_MAX = 20  # of one journey: whoever means others writes more of a name
 AROUND = timedelta(minutes=1)  # of an id's time: machines' clocks differ by less, and transactions take less
 REQUEST_ROWS = 10_000  # after that time, in which the other events of a request are looked for
 
@@ -37,11 +36,12 @@ def identity(text: str) -> UUID | None:
 
 
 def events_of(keys: Iterable[str]) -> list[OutboxRow]:
-    """Return the newest EVENTS_MAX events with these keys, in the order of their publishing."""
-    found: dict[int, OutboxRow] = {}
-    for key in keys:
-        for rows in _by_key(key):
-            found |= {row.pk: row for row in rows}
+    """Return the newest EVENTS_MAX events with these keys, in the order of their publishing.
+
+    Only the first KEYS_MAX keys count.
+    """
+    known = [ids.text(one) if (one := identity(key)) else key for key in list(keys)[:KEYS_MAX]]
+    found = {row.pk: row for rows in _by_keys(known) for row in rows}
     return [found[number] for number in sorted(found)[-EVENTS_MAX:]]
 
 
@@ -59,35 +59,50 @@ def events_of_request(one: UUID) -> list[OutboxRow]:
     return list(rows.order_by("id")[:EVENTS_MAX])
 
 
+def key_of(one: UUID) -> str:
+    """Return the key of a delayed, parked or dead event with this id; "" if there is none.
+
+    A delayed event has the id of the time when it was asked for. In the outbox it lies much later.
+    """
+    by_group = {"group__in": ConsumerGroup.objects.values("name"), "event_id": one}
+    for rows in (
+        Timer.objects.filter(event_id=one),
+        *(kind.objects.filter(**by_group) for kind in (ParkedEvent, DeadLetter)),
+    ):
+        if (key := rows.values_list("key", flat=True).first()) is not None:
+            return str(key)
+    return ""
+
+
 def timers_of(keys: Iterable[str]) -> "QuerySet[Timer]":
     """Return the events with these keys that are to be published later, the next first."""
     return Timer.objects.filter(key__in=list(keys)).order_by("due")[:EVENTS_MAX]
 
 
-def _by_key(key: str) -> "Iterator[QuerySet[OutboxRow]]":
-    one = identity(key)
-    key = ids.text(one) if one else key
-    at = _made_at(one) if one else None
-    for topic in _topics():
-        if not _may_hold(topic, key):
-            continue
-        rows = OutboxRow.objects.filter(topic=topic, offset__isnull=False)
-        if (partitions := outbox_offsets.partitions(topic)) is not None:
-            rows = rows.filter(partition=partition_of(key, partitions))
-            if at is not None:
-                rows = rows.filter(offset__gte=_first_row(rows, "offset", at - AROUND))
-        yield rows.filter(key=key).order_by("-offset")[:EVENTS_MAX]
+def _by_keys(keys: Collection[str]) -> "Iterator[QuerySet[OutboxRow]]":
+    times = [_made_at(one) if (one := identity(key)) else None for key in keys]
+    begun = [at for at in times if at is not None]
+    since = min(begun) - AROUND if begun and len(begun) == len(times) else None
+    for topic, partitions in _topics():
+        there = [key for key in keys if _may_hold(topic, key)]
+        # In each: an operator may have added partitions, and the earlier events of a key lie where they were placed.
+        for partition in range(partitions) if there else ():
+            rows = OutboxRow.objects.filter(topic=topic, partition=partition, offset__isnull=False)
+            if since is not None:
+                rows = rows.filter(offset__gte=_first_row(rows, "offset", since))
+            yield rows.filter(key__in=there).order_by("-offset")[:EVENTS_MAX]
     # Unordered, so that SQLite reads the short indexes of these rows and not the whole table.
-    yield OutboxRow.objects.filter(offset=None, rejected="", key=key)[:EVENTS_MAX]
-    yield OutboxRow.objects.filter(rejected__gt="", key=key)[:EVENTS_MAX]
+    yield OutboxRow.objects.filter(offset=None, rejected="", key__in=keys)[:EVENTS_MAX]
+    yield OutboxRow.objects.filter(rejected__gt="", key__in=keys)[:EVENTS_MAX]
 
 
-def _topics() -> Iterator[str]:
-    """Yield the topics of the outbox: one step through its index for each."""
+def _topics() -> Iterator[tuple[str, int]]:
+    """Yield the topics of the outbox with the number of their partitions: two steps through its index for each."""
     sent, last = OutboxRow.objects.filter(offset__isnull=False).order_by("topic", "partition", "offset"), ""
-    while (found := sent.filter(topic__gt=last).values_list("topic", flat=True).first()) is not None:
-        yield found
-        last = found
+    while (topic := sent.filter(topic__gt=last).values_list("topic", flat=True).first()) is not None:
+        highest = sent.filter(topic=topic).order_by("-partition", "-offset").values_list("partition", flat=True).first()
+        yield topic, (highest or 0) + 1
+        last = topic
 
 
 def _may_hold(topic: str, key: str) -> bool:
@@ -110,8 +125,11 @@ def _of_request(one: UUID) -> Q:
 
 
 def _made_at(one: UUID) -> datetime | None:
-    """Return the time in an id of version 7; None for other versions."""
-    return datetime.fromtimestamp((one.int >> 80) / 1000, UTC) if one.version == ids.VERSION else None
+    """Return the time in an id of version 7; None for other versions, and for a time that has not come."""
+    if one.version != ids.VERSION:
+        return None
+    seconds = (one.int >> 80) / 1000
+    return datetime.fromtimestamp(seconds, UTC) if seconds < (clock.now() + AROUND).timestamp() else None
 
 
 def _first_row(rows: "QuerySet[OutboxRow]", number: str, at: datetime) -> int:

@@ -21,6 +21,7 @@ from mcommerce import staff_permissions
 from mcommerce.features.installed import declared
 
 MAY_LOOK = "eventbus.view_outboxrow"  # the page shows what events contain
+MAY_SEE_TIMERS = "eventbus.view_timer"
 QUESTION = "q"
 
 
@@ -50,7 +51,9 @@ def journey(request: HttpRequest) -> HttpResponse:
     context = {**admin.site.each_context(request), "question": question}
     if question:
         found = follow(question, [_seen_by(request, find) for find in _finders()])
-        context |= {"journey": found, "entries": list(_entries(found))}
+        timers = staff_permissions.may(request.user, MAY_SEE_TIMERS)
+        expected = [one for one in found.expected if one.group or timers]
+        context |= {"journey": found, "entries": list(_entries(found)), "expected": expected}
     return render(request, "overview/journey.html", context)
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from eventbus.journeys.subjects import Subject
 from stations.models import Station
 
-STATIONS_MAX = 20  # with the same words in their names
+STATIONS_MAX = 20  # of one city and number: each of its feeds may have one
 KEY = re.compile(
     r"(?:(?P<source>[^:/]+)[:/])?(?P<contract>[^:/]+)[:/](?P<number>\d{1,9})"
 )  # an event's key has a source

@@ -57,6 +57,11 @@ def test_a_transactions_mark_at_the_logs_end_keeps_nobody_waiting(house: HouseOn
     clock.advance(seconds=LONG)
 
     assert standing() == []
+    assert standing() == []  # by what is remembered of the mark
+
+    by_others(house.backend, 1)
+    clock.advance(seconds=LONG)
+    assert standing() == ["house-a"]
 
 
 def in_a_transaction(log: KafkaBackend) -> None:

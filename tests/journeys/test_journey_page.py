@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -12,16 +13,17 @@ from django.test import Client
 
 from eventbus import Permanent, publish, registry
 from eventbus.ids import uuid7
-from eventbus.models import DeadLetter, OutboxRow
+from eventbus.models import DeadLetter, OutboxRow, Timer
 from eventbus.testing import settle
 from mcommerce.accounts.models import User
-from mcommerce.events import OrderPaid, PaymentFailed, PaymentSucceeded
+from mcommerce.events import OrderPaid, OrderReturned, PaymentFailed, PaymentSucceeded
 from mcommerce.orders.models import Order
 from mcommerce.products.models import Product
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock")]
 
 PAGE = "/eventbus/journey/"
+QUERIES_MAX = 250  # each partition of a topic that can have the key takes some: halving finds where it begins
 
 
 def staff(*permissions: str) -> Client:
@@ -34,7 +36,15 @@ def staff(*permissions: str) -> Client:
 
 @pytest.fixture
 def operator(db: None) -> Client:
-    return staff("view_outboxrow", "view_order", "view_payment", "view_reservation", "view_product")
+    return staff(
+        "view_outboxrow",
+        "view_order",
+        "view_payment",
+        "view_reservation",
+        "view_product",
+        "view_timer",
+        "view_deadletter",
+    )
 
 
 def page(client: Client, text: str, **headers: str) -> str:
@@ -167,3 +177,73 @@ def test_the_page_speaks_french(order_of: Callable[..., Order], operator: Client
     html = page(operator, order_of().number, **{"accept-language": "fr"})
 
     assert "Attendu, et pas encore arrivé" in html
+
+
+def test_an_event_behind_a_dead_letter_waits_and_did_not_fail(
+    order_of: Callable[..., Order], operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = order_of()
+    handlers = registry.groups["products"].handlers
+    [commit] = handlers[OrderPaid.wire_type()]
+    monkeypatch.setitem(handlers, OrderPaid.wire_type(), [replace(commit, call=fail)])
+    pay(order)
+    with transaction.atomic():
+        publish(OrderReturned(order_id=order.id, order_number=order.number, customer_id=None))
+    settle(raise_errors=False)
+
+    html = page(operator, order.number)
+
+    assert handled(html, "order.paid.v1")["products"] == "dead"
+    assert handled(html, "order.returned.v1")["products"] == "waits"
+    assert "order.paid.v1 → products : failed for good: an operator must decide" in expected(html)
+
+
+def test_an_event_that_the_log_rejected_is_told_from_one_that_a_group_owes(
+    order_of: Callable[..., Order], operator: Client
+) -> None:
+    order = order_of()
+    OutboxRow.objects.filter(type="order.placed.v1").update(rejected="MSG_SIZE_TOO_LARGE", offset=None)
+
+    assert "Rejected by the log: an operator must decide. MSG_SIZE_TOO_LARGE" in " ".join(
+        re.sub(r"<[^>]+>", " ", page(operator, order.number)).split()
+    )
+
+
+def test_a_delayed_event_is_found_by_its_id_before_it_is_published(
+    order_of: Callable[..., Order], operator: Client
+) -> None:
+    order = order_of()
+    due = Timer.objects.get(type="order.expired_check.v1")
+
+    assert "order.placed.v1" in events(page(operator, str(due.event_id)))
+    assert f"Order {order.number}" in page(operator, str(due.event_id))
+
+
+@pytest.mark.parametrize("far", ["ffffffff-ffff-7fff-bfff-ffffffffffff", "e677d21f-dbff-7000-8000-000000000000"])
+def test_an_id_of_a_time_that_no_calendar_has_is_unknown(operator: Client, far: str) -> None:
+    assert "Nothing is known of" in page(operator, far)
+
+
+def test_an_odd_row_is_shown_as_it_is(order_of: Callable[..., Order], operator: Client) -> None:
+    order = order_of()
+    OutboxRow.objects.filter(type="order.placed.v1").update(payload=b"\xff{", headers="no JSON")
+
+    assert r"\xff{" in page(operator, order.number)
+
+
+def test_what_has_no_event_left_is_still_found(operator: Client, vase: Product) -> None:
+    OutboxRow.objects.all().delete()
+
+    html = page(operator, vase.sku)
+
+    assert "Product Vase" in html
+    assert "Nothing is waited for" in expected(html)
+
+
+def test_many_orders_of_one_address_take_no_more_queries_than_one(
+    order_of: Callable[..., Order], operator: Client, django_assert_max_num_queries: Any
+) -> None:
+    order = order_of()
+
+    with django_assert_max_num_queries(QUERIES_MAX):
+        operator.get(PAGE, {"q": order.email})

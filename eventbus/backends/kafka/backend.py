@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaException, Producer
@@ -94,6 +95,7 @@ class KafkaBackend(Backend):
         self._sender = Sender(self._make_producer, self._named, self._partitions.of)
         self._sites = OtherSites(self._admin_client, self._named)
         self._given: dict[str, dict[int, int]] = {}  # by topic and partition, the end of what was appended
+        self._unread = end_offsets.Unread()
         self._readers: list[KafkaConsumer] = []
 
     def refuse_settings(self) -> None:
@@ -176,14 +178,12 @@ class KafkaBackend(Backend):
     # --- topics and offsets -------------------------------------------------------------------------------------------
 
     def partitions(self, topics: Iterable[str]) -> list[TopicPartition]:
-        """Return the partitions in use. Partitions added with Kafka's own tools wait for an operator."""
-        return self._partitions.used(topics)
+        return self._partitions.used(topics)  # those added with Kafka's own tools wait for an operator
 
     def generations(self, topics: Iterable[str]) -> dict[str, str]:
         return self.topics.generations(list(topics))
 
     def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Return for each partition the lowest offset that its next record can have."""
         asked = self._client_partitions(partitions)
         # A partition may be without a leader for a moment: it was just made, or its broker just died.
         found = self._insist(lambda: end_offsets.ends(self._admin_client(), asked), "where its log ends")
@@ -196,11 +196,12 @@ class KafkaBackend(Backend):
 
     def waits(self, partition: TopicPartition, offset: int, before: datetime) -> bool:
         [asked] = self._client_partitions([partition])
-        later = self._insist(lambda: end_offsets.since(self._admin_client(), asked, before), "since when records wait")
-        if later is not None and later <= offset:
-            return False
-        # The offset may belong to a transaction's mark, which no reader ever gets.
-        return any(True for _record in self.tail(partition.topic, {partition.partition: offset}, lambda: None))
+        records = partial(self.tail, partition.topic, {partition.partition: offset}, lambda: None)
+
+        def since(at: datetime) -> Any:
+            return self._insist(lambda: end_offsets.since(self._admin_client(), asked, at), "since when records wait")
+
+        return self._unread.waits((asked, offset), before, since, records)
 
     def earliest_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Return the first offsets. A missing topic gets 0, because it may come back with any of its records."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from django.db.models import Value
+from django.db.models.functions import Upper
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -18,10 +20,9 @@ def find(text: str) -> Iterator[Subject]:
     orders = Order.objects.prefetch_related("steps")
     if one := identity(text):
         found = orders.filter(pk=one)
-    elif "@" in text:
-        found = orders.filter(email__iexact=text)[:ORDERS_MAX]
-    else:
-        found = orders.filter(number__iexact=text)
+    else:  # by the indexes of these columns
+        name = "email" if "@" in text else "number"
+        found = orders.alias(upper=Upper(name)).filter(upper=Upper(Value(text)))[:ORDERS_MAX]
     for order in found:
         yield Subject(
             title=_("Order %(number)s: %(state)s") % {"number": order.number, "state": order.get_state_display()},
