@@ -86,4 +86,4 @@ def _entries(found: Journey) -> Iterator[Entry]:
 def _meanings() -> Callable[[str], str]:
     """Return a function that gives the first paragraph about an event in the documents, by its wire type."""
     classes = {one.wire_type(): one for one in declared_events()}
-    return lambda kind: description_of(classes[kind]).partition("\n")[0] if kind in classes else ""
+    return lambda kind: description_of(classes[kind]).partition("\n")[0].replace("`", "") if kind in classes else ""
