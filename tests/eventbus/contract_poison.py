@@ -9,6 +9,7 @@ from django.db import InterfaceError
 from eventbus import ServiceUnavailable, backends
 from eventbus.backends.base import partition_of
 from eventbus.models import ParkedKey
+from eventbus.operations import status
 from tests.eventbus.bus_app import House, Noted, until
 from tests.eventbus.database_obstacles import KILLED, refuse
 
@@ -67,6 +68,13 @@ class PoisonThatLooksLikeTheWorld:
         assert sorted(house.seen()) == sorted(OTHERS)
         assert house.parked() == ["vase"]
         assert [(letter.key, letter.attempts) for letter in house.dead()] == [("vase", 1)]
+        found = status.status()
+        assert [str(one) for one in status.problems(found, dispatches=True) if one.kind == "dead-letters"] == [
+            "Dead letters: 1. See manage.py eventbus dead, then requeue or discard."
+        ]
+        assert [(one.group, one.dead_letters, one.dead_keys) for one in found.groups if one.dead_letters] == [
+            ("house-a", 1, 1)
+        ]
 
     def test_poison_side_by_side_holds_up_none_behind_it(self, house: House) -> None:
         names = beside_the_vase(3)
