@@ -1,7 +1,9 @@
 """Mistakes that lose events or handle them twice, and those that let two owners work at the same time."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
@@ -93,6 +95,16 @@ def a_value_of_any_type_is_published(right: Right, event: Any) -> None:
 )
 def a_timer_is_deleted_before_its_event_is_published(right: Right, name: str) -> AbstractContextManager[None]:
     return nullcontext() if name == "timers" else right(name)
+
+
+@mistake(
+    inbox.known,
+    breaks=Promise.NOTHING_LOST,
+    noticed_by=["what_is_committed_is_heard_by_every_group"],
+)
+def the_inbox_ignores_the_group(right: Right, group: str, event_ids: Sequence[UUID], **run: Any) -> set[UUID]:
+    """An event that one group has handled counts as handled by each other group."""
+    return right(group, event_ids, **run).union(*(right(other, event_ids, **run) for other in registry.groups))
 
 
 # --- twice ---------------------------------------------------------------------------------------------------------
