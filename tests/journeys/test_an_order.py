@@ -16,6 +16,7 @@ from eventbus.testing import published_events, settle
 from mcommerce.events import (
     OrderCancelled,
     OrderPaid,
+    OrderRefunded,
     OrderRefundRequested,
     PaymentFailed,
     PaymentRefunded,
@@ -50,6 +51,17 @@ def tell(*events: Event, refunded: bool = False) -> None:
 def succeeded(order: Order, payment_id: UUID | None = None, **fields: Any) -> PaymentSucceeded:
     told = {"amount": order.total, "currency": order.currency, "provider": "sandbox", "provider_ref": "chg_1"}
     return PaymentSucceeded(payment_id=payment_id or uuid7(), order_id=order.id, **{**told, **fields})
+
+
+def money_back(refund: Refund) -> PaymentRefunded:
+    return PaymentRefunded(
+        refund_id=refund.id,
+        payment_id=refund.payment_id,
+        order_id=refund.order_id,
+        amount=refund.amount,
+        currency=refund.currency,
+        reason=refund.reason,
+    )
 
 
 def test_from_a_published_product_to_goods_that_left_the_stock(
@@ -214,18 +226,7 @@ def test_goods_lost_after_the_payment_are_refunded_and_the_customer_told(order_o
 
     gone = (StockLine(product_id=line.product_id, quantity=line.quantity),)
     tell(StockCommitFailed(order_id=order.id, lines=gone), refunded=True)
-    refund = Refund.objects.get(order=order)
-    tell(
-        PaymentRefunded(
-            refund_id=refund.id,
-            payment_id=refund.payment_id,
-            order_id=order.id,
-            amount=refund.amount,
-            currency=refund.currency,
-            reason=refund.reason,
-        ),
-        refunded=True,
-    )
+    tell(money_back(Refund.objects.get(order=order)), refunded=True)
 
     assert (state_of(order), Refund.objects.get().state) == (State.CANCELLED, Refund.State.REFUNDED)
     assert [sent.subject.split(order.number)[0].strip() for sent in mails_about(order)] == [
@@ -248,3 +249,23 @@ def test_everything_told_twice_changes_nothing(order_of: Callable[..., Order], v
     assert (Order.objects.values().get(id=order.id), stock_of(vase), len(mails_about(order))) == before
     assert len(published_events(OrderPaid)) == 1
     assert published_events(OrderRefundRequested) == []
+
+
+def test_a_refund_told_twice_changes_nothing(order_of: Callable[..., Order], vase: Product) -> None:
+    """Each time with an id of its own, so that no inbox knows it: the refund's state alone stands guard."""
+    order = order_of()
+    tell(succeeded(order))
+    lines = tuple(StockLine(product_id=line.product_id, quantity=line.quantity) for line in order.lines.all())
+    tell(StockCommitFailed(order_id=order.id, lines=lines), refunded=True)
+    refunded = money_back(Refund.objects.get(order=order))
+    tell(refunded, refunded=True)
+    before = (_rows(order), stock_of(vase), len(mails_about(order)), steps_of(order))
+
+    tell(refunded, refunded, refunded=True)
+
+    assert (_rows(order), stock_of(vase), len(mails_about(order)), steps_of(order)) == before
+    assert [told.refund_id for told in published_events(OrderRefunded)] == [refunded.refund_id]
+
+
+def _rows(order: Order) -> tuple[dict[str, Any], dict[str, Any]]:
+    return Order.objects.values().get(id=order.id), Refund.objects.values().get(order=order)
