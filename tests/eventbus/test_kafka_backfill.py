@@ -228,6 +228,10 @@ def test_what_the_outbox_has_not_either_is_named_until_somebody_has_seen_to_it(
 
     assert run("eventbus", "lost", "--accept", str(lost.pk))[0] == 0
     assert log_problems.read(log) == []
+    house.restart()
+    say_each(house, 3)
+    house.settle()
+    assert {name: house.seen(name=name) for name in NAMES} == dict.fromkeys(NAMES, [1, 2, 3]), "nothing comes again"
     assert "No records are lost that" in run("eventbus", "lost")[1]
     assert "house-a" in run("eventbus", "lost", "--all")[1]
     assert run("eventbus", "lost", "--reopen", str(lost.pk))[0] == 0

@@ -125,6 +125,9 @@ class TestAnOperator:
         assert run("eventbus", "dismiss", "--all")[0] == 0
         assert run("eventbus", "dismiss", "--all")[0] == 1, "nothing is left"
         assert run("eventbus", "dismiss")[0] == 2
+        house.say(("vase", 3))
+        house.settle(raise_errors=True)
+        assert house.seen() == [("vase", 3)], "no handler is given what was dismissed"
         with a_living_dispatcher():
             assert run("eventbus", "status")[0] == 0
         assert Progress.objects.get(group="house-a").untrusted == 2
