@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import textwrap
+import threading
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -15,11 +16,13 @@ from eventbus import publish, registry
 from eventbus.audit import delivery_audit
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.consuming.worker import Worker
-from eventbus.models import Divergence, OperatorAction, OutboxRow, UntrustedRecord
+from eventbus.models import Divergence, OperatorAction, OutboxRow, ReplayRun, UntrustedRecord
 from eventbus.publishing.relay import Relay
 from eventbus.recovery import lost_records
+from eventbus.repairs.replay import Replay
 from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS
+from tests.eventbus.replay_steps import begun, replayed
 from tests.eventbus.restore_steps import AFTER, BEFORE, GHOSTS, Backup, Heard, database_kept, of, repair, restore, start
 from tests.eventbus.test_commands import a_living_dispatcher, run
 from tests.eventbus.test_kafka_backfill import let_go
@@ -150,6 +153,33 @@ def test_an_operator_is_told_which_projections_to_make_anew(
 
     [anew] = [line for line in told.splitlines() if "projection" in line and "house" in line]
     assert anew.endswith(": manage.py eventbus replay house-b --topic house --all")
+
+
+def test_an_operator_is_told_which_replays_to_go_on_with(
+    replaced: KafkaBackend, house: House, heard: Heard, tmp_path: Path
+) -> None:
+    house.handler("house-b", replayable=True)
+    house.say(*BEFORE)
+    house.settle()
+    replayed("house-b")
+    left = begun("house-b")
+    with database_kept(tmp_path) as backup:
+        house.say(*GHOSTS)
+        house.settle()
+        Replay(left, threading.Event()).go()
+        restore(backup, house, heard)
+        start()
+
+        told = repair(house)
+        house.settle()
+
+    named = [line for line in told.splitlines() if "--resume" in line]
+    assert [line.partition("under way: ")[2] for line in named] == [
+        f"manage.py eventbus replay house-b --resume {left.pk}"
+    ], "the run that had ended is not named"
+    assert run("eventbus", "replay", "house-b", "--resume", str(left.pk))[0] == 0
+    assert sorted(house.seen("house-b")) == sorted(3 * BEFORE)
+    assert ReplayRun.objects.get(id=left.pk).state == ReplayRun.State.DONE
 
 
 def test_what_is_published_after_the_repair_is_handled_in_the_order_of_its_commits(
