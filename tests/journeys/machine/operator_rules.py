@@ -83,8 +83,14 @@ class OperatedMachine(ShopMachine):
         sensible = to_do if to_do and turn % ROUTINE_EVERY else [(what, team) for what in ROUTINE]
         what, whose = sensible[turn % len(sensible)]
         with suppress(Crash, OperationalError):  # the trouble that was ahead: it is typed again another time
-            self.floor.typed[what] += bool(getattr(self, f"_{what}")(whose))
+            self._do(what, whose)
         self.happened()
+
+    def _do(self, what: str, team: str) -> int:
+        """How much was done. It is counted, also if a command of the evening does it."""
+        done = int(getattr(self, f"_{what}")(team))
+        self.floor.typed[what] += bool(done)
+        return done
 
     def _to_do(self) -> list[tuple[str, str]]:
         """Which commands have something to do, and for which group."""
@@ -103,8 +109,7 @@ class OperatedMachine(ShopMachine):
         if not self.unheard:
             for what, team in list(self.ahead):
                 with suppress(Crash, OperationalError):
-                    if getattr(self, f"_{what}")(team):
-                        self.floor.typed[what] += 1
+                    if self._do(what, team):
                         self.ahead.remove((what, team))
         super().happened()
 
@@ -232,12 +237,12 @@ class OperatedMachine(ShopMachine):
     def _operator(self) -> int:
         """All that was decided for a while is taken back, but that some mails are not sent."""
         self.floor.spoiled.clear()
-        done = [self._resume(team) for team in list(self.paused)]
+        done = [self._do("resume", team) for team in list(self.paused)]
         discarded = self._teams(DeadLetter.State.DISCARDED, ~Q(group=MAIL))
-        done += [self._undo(team) for team in discarded]
-        done += [self._redeliver(team) for team in {team for team, _ in self.lost}]
-        done += [self._requeue(team) for team in self._teams(DeadLetter.State.OPEN, ~Q(error_class=IN_DOUBT))]
-        done += [self._resend(MAIL), self._let_doubts_go()]
+        done += [self._do("undo", team) for team in discarded]
+        done += [self._do("redeliver", team) for team in {team for team, _ in self.lost}]
+        done += [self._do("requeue", team) for team in self._teams(DeadLetter.State.OPEN, ~Q(error_class=IN_DOUBT))]
+        done += [self._do("resend", MAIL), self._let_doubts_go()]
         return sum(done)
 
     def _teams(self, state: str, which: Q = ALL) -> list[str]:

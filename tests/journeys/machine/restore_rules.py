@@ -93,6 +93,7 @@ class RestoredMachine(OperatedMachine):
             settle(raise_errors=False)
             if not (differ := self.differences()):
                 return
+            self.floor.typed["reconcile"] += 1
             clock.advance(minutes=1)
         raise AssertionError(f"I9: repaired for {RECONCILED_MAX} minutes, and still: {differ}")
 
