@@ -2,8 +2,8 @@
 
 It stands apart from the bus's audit. The database itself writes down what is published (a trigger, so in the
 publisher's transaction), and each handler what it has handled, in its own: what was rolled back leaves nothing. Every
-published event is handled once by each handler of its type, in the order of its key's commits. The exceptions are what
-operators did, by name: see `Told`.
+published event is handled once by each handler of its type. Each group handles a key's events in the order of their
+commits. The exceptions are what operators did, by name: see `Told`.
 """
 
 from collections import Counter
@@ -37,11 +37,12 @@ POSTGRESQL = (
 HANDLED = """
 INSERT INTO history_handled (team, handler, event_id, topic, kind, key, replayed) VALUES (%s, %s, %s, %s, %s, %s, %s)
 """
-# Of each handler and key: what was handled, where it stands among what was published, and the last before it.
+# Of each group and key: what was handled, where it stands among what was published, and the last before it. The order
+# holds across a group's handlers: most keys have one event of a type.
 WRONG = """
 SELECT team, handler, kind, key, event_id, told, latest FROM (
     SELECT h.*, p.place AS told, max(p.place) OVER (
-        PARTITION BY h.team, h.handler, h.topic, h.key ORDER BY h.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        PARTITION BY h.team, h.topic, h.key ORDER BY h.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     ) AS latest
     FROM history_handled AS h LEFT JOIN history_published AS p
         ON p.event_id = h.event_id AND p.topic = h.topic AND p.kind = h.kind AND p.key = h.key

@@ -1,4 +1,4 @@
-"""Faults that somebody could build into the shop, each with the truth that it breaks."""
+"""Faults that somebody could build into the shop, each with the truth that it breaks, as a pattern of what is told."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from mcommerce.payment.providers import sandbox
 from mcommerce.payment.services import ledger
 from mcommerce.products.models import Stock
 from mcommerce.products.services import stock
-from tests.simulation.mistakes import delivery
+from tests.simulation.mistakes import delivery, order
 
 PRODUCTS, STOCK_CHANGED = ProductStockChanged.topic, ProductStockChanged.wire_type()
 
@@ -125,6 +125,13 @@ def _but_products(places: list[TopicPartition]) -> list[TopicPartition]:
     return [place for place in places if place.topic != PRODUCTS]
 
 
+@contextmanager
+def parked_key_overtaken(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Events behind a parked one are handled before it. All are handled once in the end, and the audit balances."""
+    with order.a_parked_key_is_overtaken.made():
+        yield
+
+
 FAULTS = {
     unguarded_stock: "I1",
     unsigned_webhooks_trusted: "I2",
@@ -132,5 +139,6 @@ FAULTS = {
     refund_entered_twice: "I4",
     no_inbox: "I5",
     projection_not_called: "I7",
+    parked_key_overtaken: "I7: .* after what was published later",
     partition_left_out: "I8",
 }
