@@ -1,5 +1,7 @@
 """The payment provider, at home or away, with its own list of charges."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,7 +19,7 @@ class Company:
     """Runs from the beginning; to the shop it is away after `go_away`."""
 
     def __init__(self, ledger_path: Path, settings: Any) -> None:
-        self._settings = settings
+        self._settings, self._ledger_path = settings, ledger_path
         self._provider: SandboxProvider = serve(
             "127.0.0.1",
             0,
@@ -70,6 +72,12 @@ class Company:
         headers = {"Authorization": f"Bearer {KEY}", "Idempotency-Key": f"by hand {amount}"}
         asked = {"charge": charge, "amount": amount}
         requests.post(f"{self.url}/v1/refunds", json=asked, headers=headers, timeout=10).raise_for_status()
+
+    def forget_refunds(self) -> None:
+        """Its books are an older copy, of a time when nothing had gone back."""
+        with closing(sqlite3.connect(self._ledger_path)) as books, books:
+            books.execute("DELETE FROM refund")
+            books.execute("UPDATE charge SET refunded = 0")
 
     def close(self) -> None:
         self._provider.close()

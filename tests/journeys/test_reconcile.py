@@ -133,6 +133,16 @@ def test_a_part_that_the_company_gave_back_calls_a_person(paid_order: Order, com
     assert state_of(paid_order) == State.PAID
 
 
+def test_a_refund_that_the_company_does_not_know_calls_a_person(paid_order: Order, company: Company) -> None:
+    lifecycle.cancel_by_staff(order_id=paid_order.id, by=uuid4(), now=clock.now())
+    settle()
+    company.forget_refunds()
+
+    assert is_repaired("refund-not-at-provider")
+    assert Payment.objects.get().alarm == "refund-not-at-provider: €19.00 of refunds are ours alone"
+    assert company.charges() == [(1_900, 0)]
+
+
 def test_money_that_the_company_never_charged_calls_a_person(paid_order: Order) -> None:
     Payment.objects.update(provider_ref="chg_forged")
 
