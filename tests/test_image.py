@@ -104,6 +104,22 @@ else:
     assert "0.0.0.0" not in told.stdout
 
 
+def test_nobody_in_the_container_can_stop_gunicorn_by_its_control_socket() -> None:
+    """The command is read by gunicorn itself, so a word that it does not know is refused."""
+    code = """
+import sys
+from gunicorn.app.wsgiapp import WSGIApplication
+sys.argv = sys.argv[1:]
+print("disabled:", WSGIApplication().cfg.control_socket_disable)
+"""
+
+    told = subprocess.run(
+        [sys.executable, "-c", code, *ROLES["pages"]], cwd=ROOT, text=True, capture_output=True, check=False
+    )
+
+    assert told.stdout == "disabled: True\n", told.stderr
+
+
 def test_a_demo_on_loopback_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
     monkeypatch.setattr(os, "execvp", lambda program, command: started.append(program))
