@@ -15,6 +15,8 @@ MAKEFILE = (ROOT / "Makefile").read_text()
 LINT = MAKEFILE.partition("\nLINTS :=")[2].partition("\nformat:")[0]
 RUFF, BANDIT = (str(Path(sys.executable).with_name(name)) for name in ("ruff", "bandit"))
 RULE = re.compile(r'"(S\d*|B\d+)"')
+INLINE = re.compile(r"#\s*(nosec\b|noqa\b(?!:)|noqa:[\w\s,]*\bS\d)")  # of the two tools about security, or of all rules
+MARK = re.compile(r"#\s*(nosec|noqa)\b:?([\s,]*\b[A-Z]+\d+\b)*")
 
 
 @pytest.mark.parametrize("package", ["mcommerce", "stations", "outside", "eventbus"])
@@ -45,6 +47,44 @@ def test_every_exception_has_its_reason() -> None:
             without += [] if above.startswith("# ") else [line]
 
     assert without == []
+
+
+def test_every_exception_in_the_code_has_its_reason_on_its_line() -> None:
+    """As in `# a constant # nosec B308`, or `# noqa: S603  # our own program`."""
+    without = [
+        f"{file.relative_to(ROOT)}:{number}"
+        for file in python_files()
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if INLINE.search(line) and not has_reason(line)
+    ]
+
+    assert without == []
+
+
+@pytest.mark.parametrize(
+    "line", ["f()  # nosec", "f()  # noqa", "f()  # nosec B308", "f()  # noqa: S603", "f()  # noqa: E501, S1 # #"]
+)
+def test_an_exception_without_a_reason_is_found(line: str) -> None:
+    assert INLINE.search(line)
+    assert not has_reason(line)
+
+
+@pytest.mark.parametrize("line", ["f()  # ours # nosec B308", "f()  # nosec B308  # ours", "f()  # noqa: S603 (ours)"])
+def test_an_exception_with_a_reason_is_none_of_them(line: str) -> None:
+    assert INLINE.search(line)
+    assert has_reason(line)
+
+
+def has_reason(line: str) -> bool:
+    """Whether the comments of the line hold a word besides the names of tools and rules."""
+    comments = line[line.index("#") :]
+    return bool(re.search(r"\w", MARK.sub("", comments)))
+
+
+def python_files() -> list[Path]:
+    """The site's own: tests are no part of it."""
+    named = [ROOT / name for name in SITE_FILES]
+    return [file for one in named for file in ([one] if one.is_file() else sorted(one.rglob("*.py")))]
 
 
 def test_no_file_is_excepted_that_needs_it_no_more() -> None:
