@@ -4,6 +4,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from itertools import groupby
 
 from eventbus import failpoints
@@ -63,8 +64,8 @@ class Worker:
         self._breaker, self._suspicion = CircuitBreaker(group.name, retry), Suspicion()
         self._epochs = epochs = PartitionEpochs(group)
         self._calls = HandlerCalls(epochs, self._pulse, retry)
-        warnings, on_failure = Warnings(group.name), self.failures.append
-        judged = (epochs, self._calls, self._breaker, self._suspicion, retry, warnings, on_failure)
+        self._warnings = Warnings(group.name)
+        judged = (epochs, self._calls, self._breaker, self._suspicion, retry, self._warnings, self.failures.append)
         self._batches = BatchRunner(*judged)
         self._due_work = DueWork(epochs, Retries(*judged), self._breaker, self._suspicion, retry, self._stop)
         backfill = Backfill(epochs, backend)
@@ -77,7 +78,7 @@ class Worker:
     def run(self) -> None:
         """Handle events until stopped, or until another worker has taken over. Wait during infrastructure errors."""
         self._pause = OUTAGE_PAUSE_SECONDS[0]
-        with self._pulse.alive():
+        with closing(self._warnings), self._pulse.alive():
             while not self._stop.is_set():
                 if not self._round():
                     return
@@ -149,6 +150,7 @@ class Worker:
     def step(self) -> int:
         """Run one round. Return how many records and parked events moved. Raises LeaseLost, DatabaseError."""
         self.failures.clear()
+        self._warnings.log_repeated()
         self._epochs.begin_step()
         consumer = self._assignment.consumer or self._assignment.join()
         with consumer.at_work():

@@ -1,65 +1,80 @@
-"""Log each failed attempt with its number and the time of the next one, but limit how often similar lines appear."""
+"""Log failed attempts with their number and the time of the next one: of similar ones, one line a minute."""
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from eventbus.events import Record
 
 logger = logging.getLogger(__name__)
 
-ALIKE_SECONDS = 60.0  # the time over which similar lines are counted: a bad minute fills one page of the log at most
-LINES_MAX = 16  # similar lines in that time: enough for all attempts of two events
+ALIKE_SECONDS = 60.0  # between two lines of a kind: an hour of failures fills one page of the log
 PROBE = "a probe, which counts as no attempt"
 KINDS_MAX = 100  # kinds remembered: a group has some ten types, and an error of each is one of a few classes
 
 
 @dataclass
 class _Kind:
-    since: float
-    lines: int = 0
-    more: int = 0  # left out since the last line
+    since: float  # its last line
+    more: int = 0  # failures since then
+    last: tuple[Record, str] | None = None  # of these
 
 
 class Warnings:
     """The warnings of one worker. Two failures are similar if their event types and their error classes are the same.
 
-    Of similar failures LINES_MAX are logged in ALIKE_SECONDS. The first line has the traceback. An event that becomes a
-    dead letter is also logged as an error (`parking.dead_letter`).
+    The first of similar failures is logged at once, with its traceback. Those that follow are counted. Once
+    ALIKE_SECONDS are over, one line has their count, and tells of the last one. An event that becomes a dead letter is
+    also logged as an error (`parking.dead_letter`).
     """
 
-    def __init__(self, group: str) -> None:
-        self._group = group
+    def __init__(self, group: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._group, self._monotonic = group, monotonic
         self._kinds: dict[tuple[str, str], _Kind] = {}
 
     def failed(self, record: Record, error: BaseException, follows: str) -> None:
-        """Log a failed attempt and what `follows` it.
-
-        If LINES_MAX similar failures were logged lately, only count this one. The next line names the count.
-        """
-        kind = self._kind(record.type, type(error).__name__)
-        if kind.lines >= LINES_MAX:
-            kind.more += 1
+        """Log a failed attempt and what `follows` it, or count it if a similar one was logged lately."""
+        self.log_repeated()
+        kind_of = (record.type, type(error).__name__)
+        kind = self._kinds.get(kind_of)
+        if kind is not None:
+            kind.more, kind.last = kind.more + 1, (record, follows)
             return
-        kind.lines += 1
-        more, kind.more = kind.more, 0
+        if len(self._kinds) >= KINDS_MAX:
+            self.close()
+        self._kinds[kind_of] = _Kind(self._monotonic())
+        self._log(record, follows, kind_of[1], exc_info=error)
+
+    def log_repeated(self) -> None:
+        """Log how many similar failures followed a line that is older than ALIKE_SECONDS. Cheap if there is none."""
+        now = self._monotonic()
+        for kind_of, kind in list(self._kinds.items()):
+            if now >= kind.since + ALIKE_SECONDS:
+                del self._kinds[kind_of]
+                if self._log_last(kind_of[1], kind):
+                    self._kinds[kind_of] = _Kind(now)
+
+    def close(self) -> None:
+        """Log what was only counted so far, and forget all kinds."""
+        kinds, self._kinds = self._kinds, {}
+        for (_, error_class), kind in kinds.items():
+            self._log_last(error_class, kind)
+
+    def _log_last(self, error_class: str, kind: _Kind) -> bool:
+        if kind.last is None:
+            return False
+        self._log(*kind.last, f"{error_class}; the last of {kind.more} similar failures since the warning before")
+        return True
+
+    def _log(self, record: Record, follows: str, error: str, exc_info: BaseException | None = None) -> None:
         logger.warning(
-            "Group %s failed on %s %s (key %s), %s: %s%s",
+            "Group %s failed on %s %s (key %s), %s: %s",
             self._group,
             record.type,
             record.event_id,
             record.key,
             follows,
-            type(error).__name__,
-            f"; {more} more like it were left out before" if more else "",
-            exc_info=error if kind.lines == 1 else None,
+            error,
+            exc_info=exc_info,
         )
-
-    def _kind(self, wire_type: str, error_class: str) -> _Kind:
-        now, known = time.monotonic(), self._kinds.get((wire_type, error_class))
-        if known is not None and now < known.since + ALIKE_SECONDS:
-            return known
-        if len(self._kinds) >= KINDS_MAX:
-            self._kinds.clear()
-        kind = self._kinds[wire_type, error_class] = _Kind(now, more=known.more if known else 0)
-        return kind

@@ -2,13 +2,35 @@
 
 import logging
 import re
+import threading
+from collections.abc import Callable
 
 import pytest
 
 from eventbus import Permanent, ServiceUnavailable
+from eventbus.events import Record
 from eventbus.failures import similar_warnings
-from eventbus.failures.similar_warnings import LINES_MAX
-from tests.eventbus.bus_app import House, Mended
+from eventbus.failures.similar_warnings import Warnings
+from eventbus.ids import uuid7
+from tests.eventbus.bus_app import House, Mended, Noted
+
+EVENTS = 2_000
+RECORD = Record(
+    topic="house",
+    partition=0,
+    offset=0,
+    key="vase",
+    type="house.noted.v1",
+    event_id=uuid7(),
+    payload=b"{}",
+    headers="{}",
+)
+
+
+@pytest.fixture
+def minute_over(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Call it once the minute of the last warning is over: from then on each failure is a line."""
+    return lambda: monkeypatch.setattr(similar_warnings, "ALIKE_SECONDS", 0.0)
 
 
 def lines(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
@@ -18,8 +40,9 @@ def lines(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
 
 
 def test_each_failed_attempt_is_a_warning_and_the_dead_letter_one_error(
-    house: House, bus_clock, caplog: pytest.LogCaptureFixture
+    house: House, bus_clock, minute_over: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
+    minute_over()
     house.handler("house-a", Mended("vase", error=ValueError("card 4242")), attempts=3)
     [event_id] = house.say(("vase", 1))
 
@@ -84,16 +107,52 @@ class Refusing:
         raise ServiceUnavailable("the mail server is away")
 
 
-def test_what_was_left_out_is_counted_on_the_next_line(
-    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_two_thousand_failures_alike_are_one_warning_now_and_one_when_the_minute_is_over(
+    house: House, minute_over: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    house.handler("house-a", Mended("vase", error=Permanent("broken")), on_dead="skip", batch=1)
-    house.say(*(("vase", number) for number in range(LINES_MAX + 2)))
-    house.settle()
-    assert len(lines(caplog, logging.WARNING)) == LINES_MAX
+    def fail(event: Noted) -> None:
+        raise Permanent("broken")
 
-    monkeypatch.setattr(similar_warnings, "ALIKE_SECONDS", 0.0)  # the minute is over
-    house.say(("vase", 99))
+    house.handler("house-a", fail, on_dead="skip")
+    ids = house.say(*(("vase", number) for number in range(EVENTS)))
+    house.settle()
+    told = "Group house-a failed on house.noted.v1 {} (key vase), attempt 1 of 8, and the last: Permanent"
+    assert lines(caplog, logging.WARNING) == [told.format(ids[0])]
+    assert len(lines(caplog, logging.ERROR)) == EVENTS
+
+    minute_over()
     house.settle()
 
-    assert lines(caplog, logging.WARNING)[-1].endswith("Permanent; 2 more like it were left out before")
+    rest = f"; the last of {EVENTS - 1} similar failures since the warning before"
+    assert lines(caplog, logging.WARNING) == [told.format(ids[0]), told.format(ids[-1]) + rest]
+
+
+def test_failures_that_go_on_are_one_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    warnings = Warnings("house-a", monotonic=lambda: now[0])
+
+    for now[0] in range(150):
+        warnings.failed(RECORD, ValueError(), "attempt 1 of 8")
+
+    ends = [line.rpartition(": ")[2] for line in lines(caplog, logging.WARNING)]
+    rest = "ValueError; the last of {} similar failures since the warning before"
+    assert ends == ["ValueError", rest.format(59), rest.format(60)]
+    assert [record.exc_info is not None for record in caplog.records] == [True, False, False]
+
+
+def test_a_worker_that_stops_tells_what_it_has_only_counted(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    stop = threading.Event()
+
+    def fail(event: Noted) -> None:
+        if event.number == 2:
+            stop.set()
+        raise Permanent("broken")
+
+    house.handler("house-a", fail, on_dead="skip")
+    house.say(("vase", 1), ("vase", 2))
+    house.relay()
+
+    house.worker("house-a", stop).run()
+
+    [_, warning] = lines(caplog, logging.WARNING)
+    assert warning.endswith("Permanent; the last of 1 similar failures since the warning before")
