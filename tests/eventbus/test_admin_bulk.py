@@ -163,19 +163,21 @@ def test_who_leaves_the_box_empty_discards_the_head_alone(house: House, admin_cl
     assert house.seen(name="vase") == [2, 3, 4, 5]
 
 
-def test_thousands_are_asked_for_in_a_few_statements(house: House, admin_client: Client) -> None:
+@pytest.mark.parametrize("action", ["discard", "requeue"])
+def test_thousands_are_asked_for_in_a_few_statements(house: House, admin_client: Client, action: str) -> None:
     house.handler(call=Mended("vase", error=Permanent("poison")), on_dead="skip")
     house.say(("vase", 1))
     house.settle()
     for other in (copies := [DeadLetter.objects.get() for _ in range(THOUSANDS - 1)]):
         other.pk, other.event_id = None, uuid7()
     DeadLetter.objects.bulk_create(copies)
-    question = choose_all(admin_client, listed(admin_client, "deadletter"), "discard")
+    question = choose_all(admin_client, listed(admin_client, "deadletter"), action)
 
     with CaptureQueriesContext(connection) as asked:
         answer = say_yes(admin_client, question)
 
-    assert f"Asked to discard {THOUSANDS} events." in answer
+    assert f"Asked to {action} {THOUSANDS} events." in answer
+    assert DeadLetter.objects.filter(request=action).count() == THOUSANDS
     assert OperatorAction.objects.count() == THOUSANDS
     assert len(asked) < STATEMENTS_MAX
 
