@@ -21,6 +21,7 @@ import psycopg
 import pytest
 
 from tests.full_disk import fill, small_disk
+from tests.kafka import Cluster
 from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite, free_ports
 from tests.postgres import PostgresMissing, stoppable_cluster, temporary_cluster
 from tests.temporary_folders import throwaway_folder
@@ -232,4 +233,21 @@ def is_told_of_the_servers_disk(disk: Path, site: LiveSite) -> None:
 
         assert server.detail("database").startswith("its disk is full (")
         filler.unlink()
+        server.says(200)
+
+
+def test_a_broker_that_is_away_is_told_and_its_return_too(fresh_kafka: Cluster, tmp_path: Path) -> None:
+    environment = {
+        "EVENTBUS_BACKEND": "kafka",
+        "KAFKA_BOOTSTRAP_SERVERS": fresh_kafka.bootstrap_servers,
+        "KAFKA_PREFIX": f"{uuid4().hex[:8]}.",
+    }
+    site = LiveSite(tmp_path, environment)
+    site.manage("eventbus", "topics", "--apply")
+    site.manage("migrate", "--verbosity=0")
+    with running(site) as server:
+        fresh_kafka.stop()
+        server.says(503, "broker")
+
+        fresh_kafka.start()
         server.says(200)
