@@ -16,7 +16,7 @@ ON_BROKERS = ("topic on the brokers", "partitions", "copies", "min.insync.replic
 
 def add(actions: Actions) -> None:
     """Add the action."""
-    text = "topics, their ends, what is told in them and who reads them; 1 when one is not as declared"
+    text = "the topics, their end offsets, event types and readers; exits with 1 when one is not as declared"
     asking = actions.add("topics", topics, text)
     asking.add_argument("--apply", action="store_true", help="make what is missing, and set what differs")
     more = "with --apply: add partitions as well, which moves keys; it tells first how to do that safely"

@@ -170,8 +170,8 @@ class Backfill:
     def _lack(self, partition: TopicPartition, records: Sequence[Record], holes: Sequence[_Hole]) -> _Hole | None:
         """Return the first of these holes in which records are missing, or None.
 
-        Kafka's transaction markers also leave holes, but no record is missing there. Outbox and brokers are queried
-        once for all holes, because a program that uses transactions may leave one behind each record.
+        Kafka's transaction markers also take offsets, so they leave holes in which no record is missing. A program that
+        uses transactions may cause such a hole after each record. So outbox and brokers are queried once for all holes.
         """
         if not holes:
             return None

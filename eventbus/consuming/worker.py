@@ -136,7 +136,10 @@ class Worker:
         self._assignment.leave()
 
     def close(self) -> None:
-        """Leave for good, even without a database. The partitions are free for others."""
+        """Leave the consumer group for good, so that other workers can take over its partitions.
+
+        This works even while the database is unavailable.
+        """
         self._assignment.close()
 
     def catch_up(self, seconds: float) -> None:

@@ -91,7 +91,10 @@ class TruncationDetector:
         return {partition.topic for partition in found}
 
     def forget(self, topic: str) -> None:
-        """Forget the ends of a topic that was filled again: they belong to the log before it."""
+        """Forget the end offsets of a topic before it is refilled: they are those of the lost log.
+
+        Compared with them, the new log could look truncated.
+        """
         self._ends = {partition: end for partition, end in self._ends.items() if partition.topic != topic}
         self._early = {partition for partition in self._early if partition.topic != topic}
         if self._seen is not None:

@@ -14,7 +14,7 @@ class OrdersConfig(AppConfig):
     url_prefix: ClassVar = ""
     subjects: ClassVar = "mcommerce.orders.services.subjects.find"
     repeats_harmless: ClassVar = {
-        "cart/": "a cart stores the numbers of its last additions; the other forms set a value",
+        "cart/": "a cart stores the request ids of its last additions; the other forms set a value",
         "checkout/": "the form has a token, and two orders never have the same one",
         "orders/": "an order is cancelled once, and its lines are lowered to what is left",
     }
