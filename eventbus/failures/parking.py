@@ -13,7 +13,7 @@ from eventbus import clock, failpoints
 from eventbus.database import sql
 from eventbus.database.storable_text import printable
 from eventbus.errors import TooManyParked, counts_as_attempt, is_infrastructure_error
-from eventbus.events import Record
+from eventbus.events import Record, with_causation
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey
 from eventbus.registry import Group, Handler
 
@@ -182,7 +182,9 @@ def dead_letter(group: str, record: Record, error: BaseException, *, attempts: i
 
 
 def _log(dead_letter: DeadLetter) -> None:
-    logger.error(
+    with_causation(  # so that the line has the event's correlation id
+        record_of(dead_letter),
+        logger.error,
         "Group %s gave up %s %s (key %s) after %s attempts, and it is dead letter %s: %s",
         dead_letter.group,
         dead_letter.type,

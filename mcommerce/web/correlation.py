@@ -18,9 +18,10 @@ def requests_have_ids(get_response: Answer) -> Answer:
 
     def answer(request: HttpRequest) -> HttpResponse:
         identity = uuid7()
+        request.correlation = text(identity)  # type: ignore[attr-defined]  # for lines that Django logs after the answer
         with correlated(identity):
             response = get_response(request)
-        response.headers[HEADER] = text(identity)
+        response.headers[HEADER] = request.correlation  # type: ignore[attr-defined]
         return response
 
     return answer

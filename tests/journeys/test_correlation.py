@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
-from eventbus import Permanent
+from eventbus import Permanent, registry
+from eventbus.events import Record, with_causation
+from eventbus.ids import uuid7
 from eventbus.models import OutboxRow
 from eventbus.testing import settle
+from mcommerce.events import OrderCancelled
 from mcommerce.orders.models import Order
 from mcommerce.products.models import Product
 from mcommerce.web.redaction import Formatter, JSONFormatter
@@ -106,5 +110,39 @@ def test_lines_are_json_by_setting_and_hide_the_same_secrets(
 
 def test_a_line_outside_of_requests_names_none(lines: Callable[[], list[str]]) -> None:
     logging.getLogger("mcommerce").warning("The cellar is wet")
+
+    assert [line for line in lines() if line.endswith("WARNING mcommerce: The cellar is wet")]
+
+
+def test_what_is_not_found_names_its_request(client: Client, lines: Callable[[], list[str]]) -> None:
+    """Django logs it once the answer has left the site's own code."""
+    answer = client.get("/nothing-such/")
+
+    [line] = [line for line in lines() if "Not Found: /nothing-such/" in line]
+    assert line.endswith(f"[{answer[HEADER]}]")
+
+
+def test_a_handlers_failure_names_the_request_that_led_to_it(
+    order_of: Callable[..., Order], browser: Client, monkeypatch: pytest.MonkeyPatch, lines: Callable[[], list[str]]
+) -> None:
+    order = order_of()
+    handlers = registry.groups["products"].handlers
+    [release] = handlers[OrderCancelled.wire_type()]
+    monkeypatch.setitem(handlers, OrderCancelled.wire_type(), [replace(release, call=broken)])
+
+    answer = browser.post(reverse("orders:cancel", args=[order.id]))
+    settle(raise_errors=False)
+
+    about = [line for line in lines() if "Group products" in line]
+    assert [f"[{answer[HEADER]}]" in line for line in about] == [True, True], about  # the warning, and the dead letter
+
+
+def test_another_programs_id_cannot_forge_a_line(lines: Callable[[], list[str]]) -> None:
+    headers = json.dumps({"correlationid": "a]\n2026-01-01 ERROR root: forged"})
+    record = Record(
+        topic="t", partition=0, offset=0, key="k", type="t.v1", event_id=uuid7(), payload=b"", headers=headers
+    )
+
+    with_causation(record, logging.getLogger("mcommerce").warning, "The cellar is wet")
 
     assert [line for line in lines() if line.endswith("WARNING mcommerce: The cellar is wet")]
