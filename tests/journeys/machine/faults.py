@@ -102,7 +102,7 @@ def projection_not_called(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def partition_left_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A dispatcher takes nothing from one partition any more, and `status` says that all is well."""
     leave_out_products(monkeypatch)
-    monkeypatch.setattr(standstill, "standing", lambda progress: [])
+    monkeypatch.setattr(standstill, "standing", lambda progress, ends: [])
     monkeypatch.setattr(lag, "problems", lambda groups, standstills: [])
     yield
 
