@@ -1,7 +1,7 @@
 """The words of the table: what a route, a socket or an action needs, and whom that lets in."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.test import Client
@@ -50,7 +50,15 @@ class Need:
         return all(not {*clause}.isdisjoint(permissions) for clause in self.clauses)
 
     def __and__(self, other: "Need") -> "Need":
-        return Need(clauses=(*self.clauses, *(clause for clause in other.clauses if clause not in self.clauses)))
+        """Staff who meet both. Other needs cannot be joined: the result could not say whom it lets in."""
+        assert self.is_of_staff and other.is_of_staff, "& joins only STAFF and permissions"
+        clauses = (*self.clauses, *(clause for clause in other.clauses if clause not in self.clauses))
+        return Need(clauses=clauses, staff=not clauses)
+
+    @property
+    def is_of_staff(self) -> bool:
+        """Whether it is STAFF, or needs permissions and names nobody who does without."""
+        return replace(self, clauses=()) == Need(staff=not self.clauses)
 
 
 def permission(*any_of: str) -> Need:
