@@ -54,8 +54,8 @@ class RateLimit:
             raise RateLimited(self.seconds - passed + ceil(self.slides * self.seconds / self.at_most))
 
     def take_back(self, who: object) -> None:
-        """Count one hit of `who` less, after one that did no harm."""
-        with suppress(DatabaseUnavailable, ValueError):  # ValueError: the window of the hit is over
+        """Count one hit of `who` less in the present window, after one that did no harm."""
+        with suppress(DatabaseUnavailable, ValueError):  # ValueError: this window has no hit, that of the hit is over
             cache.incr(self._key(who, int(clock.now().timestamp()) // self.seconds), -1)
 
     def _key(self, who: object, window: int) -> str:

@@ -40,6 +40,29 @@ def test_others_are_not_held_up(bus_clock: Any) -> None:
     hit("somebody else", times=2)
 
 
+def test_a_hit_that_is_taken_back_counts_no_more_in_its_window(bus_clock: Any) -> None:
+    bus_clock.hold(bus_clock.now().replace(second=20))
+    hit(times=2)
+    TWICE_A_MINUTE.take_back("somebody")
+
+    hit()
+    with pytest.raises(RateLimited):
+        hit()
+
+
+def test_after_the_end_of_its_window_a_hit_of_the_next_one_is_taken_back(bus_clock: Any) -> None:
+    bus_clock.hold(bus_clock.now().replace(second=20))
+    hit(times=2)
+    bus_clock.advance(minutes=1)
+    TWICE_A_MINUTE.take_back("somebody")  # nothing is counted yet
+
+    hit(times=2)
+    TWICE_A_MINUTE.take_back("somebody")
+    hit()
+    with pytest.raises(RateLimited):
+        hit()
+
+
 def test_the_table_names_nobody(site_cache: BaseCache) -> None:
     hit("203.0.113.9")
 
