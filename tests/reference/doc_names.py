@@ -4,15 +4,16 @@ import ast
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 
 from tests.reference.command_lines import BLOCK, INLINE
 from tests.reference.tables import ROOT
 
 PACKAGES = ("eventbus", "mcommerce", "stations", "outside", "tests")
 SPELLED = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
+FILE_OF_PYTHON = re.compile(r"# (\S+)\.py(?:, at the end)?\n")
 # They name the inner parts of the project, and classes that only settings name.
 NOT_FOR_MODULES = {"docs/terms.md", "docs/reference/settings.md"}
 Pages = Mapping[str, str]
@@ -33,9 +34,16 @@ def names_told(texts: Pages) -> set[str]:
 
 
 def made_by(texts: Pages) -> set[str]:
-    """The names that the blocks themselves declare."""
-    nodes = [node for text in texts.values() for tree in python_blocks(text) for node in ast.walk(tree)]
-    return {node.name for node in nodes if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    """The dotted names that blocks declare. The first line of such a block names its file."""
+    found: set[str] = set()
+    for text in texts.values():
+        for _language, block in BLOCK.findall(text):
+            code = textwrap.dedent(block)
+            if begin := FILE_OF_PYTHON.match(code):
+                module = begin[1].replace("/", ".")
+                declared = [node for node in ast.parse(code).body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+                found |= {f"{module}.{node.name}" for node in declared}
+    return found
 
 
 def python_blocks(text: str) -> Iterator[ast.Module]:
@@ -73,9 +81,15 @@ def _used_of(module: str, here: str, nodes: list[ast.AST]) -> Iterator[str]:
 
 
 def _spelled(text: str) -> Iterator[str]:
-    """The dotted names in spans. Ids of checks and names of settings look the same, and are in no module."""
+    """The dotted names in spans: what can be called, and what is not there.
+
+    Ids of checks, permissions and topics look the same. They have two parts.
+    """
     for span in INLINE.findall(BLOCK.sub("", text)):
         for name in SPELLED.findall(span):
-            module, _dot, last = name.rpartition(".")
-            if is_module(module) and callable(getattr(import_module(module), last, None)):
+            try:
+                told = callable(resolve_name(name)) and is_module(name.rpartition(".")[0])
+            except (ImportError, AttributeError):
+                told = name.count(".") > 1
+            if told:
                 yield name
