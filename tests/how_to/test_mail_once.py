@@ -26,10 +26,9 @@ from tests.how_to import blocks
 PAGE = "mail-once.md"
 APP, GROUP = "newsletter", "newsletter-mail"
 FILES = dict(re.findall(r"^# (\S+\.py)(?:, at the end)?\n(.*)", one, re.DOTALL)[0] for one in blocks(PAGE, "python"))
+EVENT = FILES.pop("mcommerce/events.py")
 # An event is added to a file that has these lines.
-FILES["mcommerce/newsletter/events.py"] = "from uuid import UUID\n\nfrom eventbus import Event\n\n\n" + FILES.pop(
-    "mcommerce/events.py"
-)
+FILES["mcommerce/newsletter/events.py"] = f"from uuid import UUID\n\nfrom eventbus import Event\n\n\n{EVENT}"
 
 
 def test_who_joins_is_welcomed_once_however_often_they_ask(house: House, newsletter: Any) -> None:

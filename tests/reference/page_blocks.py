@@ -43,7 +43,7 @@ KEPT = {
     "docs/how-to/link-to-another-page.md": tuple(
         f"tests.how_to.test_link_to_another_page:{name}" for name in ("LINKS", "TEMPLATE", "MAIL")
     ),
-    "docs/how-to/mail-once.md": ("tests.how_to.test_mail_once:FILES",),
+    "docs/how-to/mail-once.md": tuple(f"tests.how_to.test_mail_once:{name}" for name in ("FILES", "EVENT")),
     "docs/how-to/run-every-role-without-docker.md": ("tests.how_to.test_run_every_role:TYPED",),
     "docs/operations.md": (
         *("tests.test_compose:SECRETS", "tests.test_compose:REPLACING", "tests.test_backup:TYPED"),
@@ -56,9 +56,12 @@ KEPT = {
 }
 FENCE = re.compile(r"^ *(`{3,}|~{3,})(.*)$")
 UNRUN = "text"
-COMMAND = re.compile(
-    r"^\s*(?:\$ |[A-Z_]+=\S+ )*(?:\S*python3? |manage\.py |make |docker |pip |sh |java )", re.MULTILINE
+# Programs of the machine that pages tell somebody to type.
+OTHERS = (
+    "apt|curl|docker|git|gunicorn|java|kafka-[a-z-]+\\.sh|kill|openssl|pg_\\w+|pip|psql|python3?|sh|sqlite3|systemctl"
+    "|uvicorn"
 )
+COMMAND = re.compile(rf"^\s*(?:[$#] |sudo |[A-Z_]+=\S+ )*(?:\S*/)?(?:{OTHERS}|manage\.py|make)(?= |$)", re.MULTILINE)
 
 
 class Block(NamedTuple):
@@ -91,17 +94,18 @@ def unclaimed(page: Path, text: str) -> list[str]:
     name = str(page.relative_to(ROOT))
     found = list(blocks_in(text))
     told = [f"{name}:{one.line}: name the language" for one in found if not one.language]
+    told += [f"{name}:{one.line}: the block is empty" for one in found if not body(one.text)]
     told += [
         f"{name}:{one.line}: a command is no {UNRUN}"
         for one in found
         if one.language == UNRUN and COMMAND.search(one.text)
     ]
-    run = [one for one in found if one.language not in ("", UNRUN)]
+    run = [one for one in found if one.language not in ("", UNRUN) and body(one.text)]
     if name in TYPED:
         idle = not_typed(run, text, import_module(TYPED[name]))
     else:
-        kept = [held for place in KEPT.get(name, ()) for held in texts_at(place)]
-        idle = [one for one in run if not any(body(one.text) in held for held in kept)]
+        kept = {body(held) for place in KEPT.get(name, ()) for held in texts_at(place)}
+        idle = [one for one in run if body(one.text) not in kept]
     return told + [f"{name}:{one.line}: no test runs this block (tests/reference/page_blocks.py)" for one in idle]
 
 

@@ -11,14 +11,11 @@ import pytest
 from django.test import Client
 
 from tests.reference import programs
-from tests.reference.page_blocks import PAGES
+from tests.reference.page_blocks import OTHERS, PAGES
 from tests.reference.page_words import spans
 from tests.reference.tables import ROOT
 from tests.test_compose import ONCE, wrong_in_compose
 
-OTHERS = (
-    "apt|curl|docker|git|gunicorn|java|kafka-[a-z-]+\\.sh|kill|openssl|pg_\\w+|pip|psql|python3?|sh|sqlite3|uvicorn"
-)
 COMMAND = re.compile(rf"^(?:[A-Z_]+=\S+ )*(?:{OTHERS}) ")
 TOKEN = "a-token-of-the-tests"
 HELP_SECONDS = 60  # Python starting on a loaded machine
