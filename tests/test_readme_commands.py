@@ -10,14 +10,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
 
-from mcommerce.daphne.free_ports import free_port
+from mcommerce.daphne.free_ports import free_port, obstacle
+from tests.chaos.waiting import until
 from tests.kafka.__main__ import ANSWERS
 from tests.reference.tables import ROOT
 from tests.test_startapp import copy_project
@@ -65,9 +66,9 @@ def typed(code: str, folder: Path, log: Path, environment: dict[str, str]) -> It
     try:
         yield process
     finally:
-        if process.poll() is None:
+        with suppress(ProcessLookupError):  # none is left
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
 
 
 def served(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
@@ -84,27 +85,41 @@ def served(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
         time.sleep(LOOK_SECONDS)
 
 
-def visit(site: int, provider: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Look at all that the README promises, then type Ctrl-C."""
+def left_over(group: int, ports: Iterable[int]) -> list[str]:
+    """Sentences about what a terminal still runs, and about its ports where nothing else can listen."""
+    listed = subprocess.run(
+        ["ps", "-Aww", "-o", "pgid=,stat=,args="], capture_output=True, text=True, check=True
+    ).stdout
+    found = [line.split(maxsplit=2) for line in listed.splitlines()]
+    running = [f"still runs: {' '.join(words)}" for of, state, *words in found if of == str(group) and state[0] != "Z"]
+    taken = [(port, obstacle("127.0.0.1", port)) for port in ports]
+    return running + [f"port {port}: {why}" for port, why in taken if why]
+
+
+def visit(ports: list[int], process: subprocess.Popen[bytes], log: Path) -> None:
+    """Look at all that the README promises, then type Ctrl-C: nothing is left."""
+    site, provider, simulator = ports
     url = f"http://127.0.0.1:{site}"
     assert "/products/" in served(f"{url}/", process, log), "a demo catalogue"
     for path in ("/cart/", "/stations/", "/admin/"):
         assert "<html" in served(f"{url}{path}", process, log)
     with pytest.raises(HTTPError, match="404"):  # the payment page answers, and has nothing here
         served(f"http://127.0.0.1:{provider}/nothing", process, log)
+    assert obstacle("127.0.0.1", simulator), "the station simulation listens"
     assert re.search(r"password", log.read_text(), re.IGNORECASE), "the login of the admin is printed"
 
     os.killpg(process.pid, signal.SIGINT)
     process.wait(DEADLINE_SECONDS)
+    assert until(lambda: not left_over(process.pid, ports), DEADLINE_SECONDS), left_over(process.pid, ports)
 
 
 def test_make_run_serves_the_shop_and_the_stations_until_ctrl_c(tmp_path: Path) -> None:
-    site, provider, _ = three_ports()
-    code = RUN.replace("make run", f"{MAKE} run PORT={site}")
+    ports = three_ports()
+    code = RUN.replace("make run", f"{MAKE} run PORT={ports[0]}")
     log = tmp_path / "log"
 
     with typed(code, ROOT, log, {"VAR_DIR": str(tmp_path)}) as process:
-        visit(site, provider, process, log)
+        visit(ports, process, log)
 
     assert (tmp_path / "mcommerce.sqlite3").exists(), "the data stays"
 
@@ -113,17 +128,32 @@ def test_without_make_the_typed_lines_serve_them_too(tmp_path: Path) -> None:
     """Word for word, at other ports, as the page says below. The packages are those of the tests."""
     clone = copy_project(tmp_path / "clone")
     shutil.copy(ROOT / "requirements.txt", clone)
-    ports = dict(zip(("8010", "8011", "8012"), map(str, three_ports()), strict=True))
+    taken = three_ports()
+    ports = dict(zip(("8010", "8011", "8012"), map(str, taken), strict=True))
     *lines, last = WITHOUT_MAKE.splitlines()
     code = "\n".join([*lines, re.sub("801[0-2]", lambda found: ports[found[0]], f"{OTHER_PORTS} {last} 8010")])
     log = tmp_path / "log"
 
     given = {"PATH": f"{python_with_our_packages(tmp_path)}:{ENVIRONMENT['PATH']}", "PIP_NO_INDEX": "1"}
     with typed(code, clone, log, given) as process:
-        visit(int(ports["8010"]), int(ports["8011"]), process, log)
+        visit(taken, process, log)
 
     assert (clone / "var/mcommerce.sqlite3").exists(), "the data stays in var/"
     assert "`runserver 8010`" in README
+
+
+def test_what_ignores_ctrl_c_is_found_and_killed_at_the_end(tmp_path: Path) -> None:
+    port, *_ = three_ports()
+    server, log = f"-m http.server --bind 127.0.0.1 {port}", tmp_path / "log"
+
+    with typed(f"{sys.executable} {server} & wait", tmp_path, log, {}) as process:  # sh hides Ctrl-C from its jobs
+        served(f"http://127.0.0.1:{port}/", process, log)
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(DEADLINE_SECONDS)
+        running, taken = left_over(process.pid, [port])
+
+    assert server in running and taken == f"port {port}: Address already in use"
+    assert until(lambda: not left_over(process.pid, [port]), DEADLINE_SECONDS)
 
 
 def python_with_our_packages(folder: Path) -> Path:
