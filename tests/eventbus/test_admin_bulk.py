@@ -148,6 +148,14 @@ def test_thousands_of_one_key_are_discarded_in_one_decision(house: House, parked
     assert house.seen(name="vase") == [9_999]
 
 
+def test_thousands_of_one_key_are_requeued_in_one(house: House, parked: Mended, admin_client: Client) -> None:
+    parked.names.clear()
+    chosen = {"action": "requeue", "_selected_action": [str(house.dead()[0].pk)]}
+    say_yes(admin_client, admin_client.post(address("deadletter"), chosen).content.decode())
+    house.settle()
+    assert house.seen(name="vase") == list(range(1, THOUSANDS + 1))
+
+
 def test_who_leaves_the_box_empty_discards_the_head_alone(house: House, admin_client: Client) -> None:
     broken = Mended("vase", error=Permanent("poison"))
     house.handler(call=broken)
