@@ -28,6 +28,7 @@ PLANS = (
     Plan("relay, django-outbox-pattern", "benchmarks.relay"),
     Plan("relay, django-domain-events", "benchmarks.relay"),
     Plan("handle batches of 200", "benchmarks.handling"),
+    Plan("two groups that publish, 1500 events each", "benchmarks.two_groups", ("postgresql",)),
     Plan("commit to handled, median", "benchmarks.latency"),
     Plan("commit to handled, p99", "benchmarks.latency"),
     Plan("a request that writes while a backlog is drained", "benchmarks.backlog"),
