@@ -1,5 +1,6 @@
 """Collect the faults of the whole site: of the bus, of this server's readiness, of the providers and the feeds."""
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from mcommerce import readiness
 from mcommerce.features.installed import declared
 from outside.circuit_breaker import states
 
+logger = logging.getLogger(__name__)
+
 # By the kind of a problem: its title, and the admin's list that shows it and has its remedy.
 KINDS: dict[str, tuple[str | Promise, str]] = {
     "relay": (gettext_lazy("No process relays events"), "processrow"),
@@ -35,6 +38,7 @@ KINDS: dict[str, tuple[str | Promise, str]] = {
     "ignored-types": (gettext_lazy("A release did not know a type of event"), "ignoredtype"),
     "retrying": (gettext_lazy("Group %(about)s keeps failing"), "parkedkey"),
     "dead-letters": (gettext_lazy("Events could not be handled"), "deadletter"),
+    "feature": (gettext_lazy("A part of the site cannot tell its faults"), "processrow"),
     "untrusted": (gettext_lazy("Records of others were set aside"), "untrustedrecord"),
 }
 PARTS = {
@@ -70,13 +74,23 @@ def faults(found: Status) -> list[Fault]:
     problems = [
         *status.problems(found, dispatches=relayed),
         *(Problem(text, kind="untrusted") for text in untrusted_records.problems()),
-        *(problem for name in declared("problems") for problem in import_string(name)()),
+        *(problem for name in declared("problems") for problem in _of_feature(name)),
     ]
     told = [_of_part(problem) for problem in problems]
     titles = {fault.title for fault in told}
     told += [fault for fault in _of_server() if fault.title not in titles]  # the bus may have found the same
     told += _of_services()
     return sorted(told, key=lambda fault: (fault.since is None, fault.since or found.at, fault.title))
+
+
+def _of_feature(name: str) -> list[Problem]:
+    """Return a feature's own problems. If it cannot tell them, that is the problem, and the page shows the others."""
+    try:
+        return list(import_string(name)())
+    except Exception as error:
+        logger.exception("%s cannot tell the faults of its feature", name)
+        text = f"{name} cannot tell the faults of its feature: {type(error).__name__}. See the log of this server."
+        return [Problem(text, kind="feature", about=name)]
 
 
 def _of_part(problem: Problem) -> Fault:

@@ -1,5 +1,6 @@
 """The page of a journey: one search box, and what became of what it finds, as a timeline."""
 
+import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from eventbus.journeys.subjects import Fact, Subject
 from eventbus.schemas.descriptions import description_of
 from mcommerce import staff_permissions
 from mcommerce.features.installed import declared
+
+logger = logging.getLogger(__name__)
 
 MAY_LOOK = "eventbus.view_outboxrow"  # the page shows what events contain
 MAY_SEE_TIMERS = "eventbus.view_timer"
@@ -62,8 +65,12 @@ def _finders() -> list[Finder]:
 
 
 def _seen_by(request: HttpRequest, find: Finder) -> Finder:
-    def seen(text: str) -> Iterator[Subject]:
-        return (one for one in find(text) if staff_permissions.may(request.user, one.permission))
+    def seen(text: str) -> list[Subject]:
+        try:
+            return [one for one in find(text) if staff_permissions.may(request.user, one.permission)]
+        except Exception:
+            logger.exception("%s.%s cannot find its things", find.__module__, getattr(find, "__name__", "?"))
+            return []  # the events are shown all the same
 
     return seen
 

@@ -14,6 +14,7 @@ from django.test import Client
 
 from eventbus import Permanent, publish, registry
 from eventbus.ids import uuid7
+from eventbus.journeys.subjects import Subject
 from eventbus.models import DeadLetter, OutboxRow, Timer
 from eventbus.testing import settle
 from mcommerce.accounts.models import User
@@ -252,3 +253,18 @@ def test_many_orders_of_one_address_take_no_more_queries_than_one(
 
     with django_assert_max_num_queries(QUERIES_MAX):
         operator.get(PAGE, {"q": order.email})
+
+
+def test_a_feature_that_cannot_find_its_things_hides_no_events(
+    order_of: Callable[..., Order], operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(text: str) -> list[Subject]:
+        raise LookupError("the books are gone")
+
+    order = order_of()
+    monkeypatch.setattr("mcommerce.payment.services.subjects.find", broken)
+
+    html = page(operator, order.number)
+
+    assert "order.placed.v1" in events(html)
+    assert f"Order {order.number}" in html and "Payment of order" not in html

@@ -12,7 +12,8 @@ const title = document.title.replace(/^\(\d+\) /, "");
 async function refresh() {
   const asked = new URL(location.href);
   asked.searchParams.set("part", "state");
-  const answer = await fetch(asked, { signal: AbortSignal.timeout(ANSWER_MS), redirect: "error" });
+  const answer = await fetch(asked, { signal: AbortSignal.timeout(ANSWER_MS), redirect: "manual" });
+  if (answer.type === "opaqueredirect") return location.reload(); // signed out meanwhile: the sign-in page follows
   if (!answer.ok) throw new Error(String(answer.status));
   const html = await answer.text();
   const focused = state.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;

@@ -13,6 +13,7 @@ from django.urls import reverse
 from eventbus import Permanent, clock
 from eventbus.ids import uuid7
 from eventbus.models import ConsumerGroup, IgnoredType, ProcessRow
+from eventbus.operations.problem import Problem
 from mcommerce import readiness
 from mcommerce.accounts.models import User
 from mcommerce.overview.faults import KINDS, PARTS
@@ -159,6 +160,24 @@ def test_every_kind_of_problem_and_every_part_has_a_title(settings: Any) -> None
     sources = [file.read_text() for file in (ROOT / "eventbus").rglob("*.py")]
     kinds = {kind for text in sources for kind in re.findall(r'(?:kind=|of_kind\()"([-a-z]+)"', text)}
 
-    assert kinds | {"untrusted"} == set(KINDS)
+    assert kinds | {"feature", "untrusted"} == set(KINDS)  # these two are made by the overview
     settings.RUN_BUS_IN_SERVER = True
     assert {part.name for part in readiness.parts_of("all")} <= set(PARTS)
+
+
+def test_a_feature_that_cannot_tell_its_faults_hides_no_others(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> list[Problem]:
+        raise LookupError("the feeds are gone")
+
+    monkeypatch.setattr("stations.live.feed_health.problems", broken)
+    ConsumerGroup.objects.filter(name="mail").update(breaker_opened_at=clock.now(), breaker_reason="7 of 10 failed")
+
+    assert set(faults(operator)) == {
+        "A part of the site cannot tell its faults",
+        "The circuit breaker of group mail is open",
+    }
+    assert "stations.live.feed_health.problems cannot tell the faults of its feature: LookupError." in (
+        operator.get(PAGE).content.decode()
+    )
