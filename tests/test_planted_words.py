@@ -31,7 +31,7 @@ from tests.reference.page_words import wrong_words
 from tests.reference.tables import ROOT
 
 PAGES = [ROOT / "README.md"]
-PAGES += [ROOT / f"docs/{name}.md" for name in ("tutorial", "operations", "debezium", "testing")]
+PAGES += [ROOT / f"docs/{name}.md" for name in ("tutorial", "operations", "runbook", "debezium", "testing")]
 PAGES += [ROOT / f"docs/reference/{name}.md" for name in ("bus", "testing")]
 PAGES += sorted((ROOT / "docs/how-to").glob("*.md"))
 WRONG = "zz"  # is put behind a word

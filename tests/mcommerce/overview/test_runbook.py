@@ -1,0 +1,104 @@
+"""An operator who reads a fault on the overview finds its section in the runbook."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.apps import apps
+from django.test import override_settings
+
+from eventbus import clock
+from eventbus.operations import status
+from mcommerce.features.installed import declared
+from mcommerce.overview import faults
+from outside import circuit_breaker
+from stations.live.feed_health import problems
+from stations.models import PollRun
+from tests.live_site import ROOT
+
+PAGE = ROOT / "docs/runbook.md"
+ASKED = ("Customers", "Look first", "Remedy", "Over when")
+FEED, SERVICE = "jcdecaux:lyon", "lamp shop"
+NAMES = {"%(about)s": "<group>", FEED: "<feed>", SERVICE: "<service>"}
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def services() -> Iterator[None]:
+    circuit_breaker.forget()
+    yield
+    circuit_breaker.forget()
+
+
+def test_every_fault_has_its_section_and_no_section_is_of_another() -> None:
+    assert set(sections()) == {written(title) for title in titles()}
+
+
+def test_a_new_kind_of_fault_without_a_section_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(faults.KINDS, "flood", ("The cellar of %(about)s is wet", "progress"))
+
+    assert {written(title) for title in titles()} - set(sections()) == {"The cellar of <group> is wet"}
+
+
+@pytest.mark.parametrize("title", re.findall(r"^## (.+)$", PAGE.read_text(), re.MULTILINE))
+def test_a_section_answers_the_operators_four_questions_in_order(title: str) -> None:
+    section = sections()[title.replace("`", "")]
+
+    assert re.findall(r"^- \*\*([^*]+):\*\* \S", section, re.MULTILINE) == list(ASKED)
+
+
+@pytest.mark.parametrize("kind", faults.KINDS)
+def test_a_section_names_the_list_to_which_the_title_leads(kind: str) -> None:
+    title, model = faults.KINDS[kind]
+    name = str(apps.get_model("eventbus", model)._meta.verbose_name_plural)
+
+    assert f"**{name[0].upper()}{name[1:]}**" in sections()[written(str(title))]
+
+
+# --- how it is found out -------------------------------------------------------------------------------------------
+
+
+def sections() -> dict[str, str]:
+    """The text of each section of the runbook by its title, in which backticks only guard a placeholder."""
+    found = re.split(r"^## (.+)\n", PAGE.read_text(), flags=re.MULTILINE)[1:]
+    assert len(set(found[::2])) == len(found[::2]), "one section for each fault"
+    return {title.replace("`", ""): text for title, text in zip(found[::2], found[1::2], strict=True)}
+
+
+def written(title: str) -> str:
+    """The title with the placeholders of the runbook instead of names."""
+    for name, placeholder in NAMES.items():
+        title = title.replace(name, placeholder)
+    return title
+
+
+def titles() -> set[str]:
+    """The titles of all faults that the overview can name."""
+    of_bus = {str(title) for title, _model in faults.KINDS.values()}
+    return of_bus | {str(title) for title in faults.PARTS.values()} | titles_of_services() | titles_of_feeds()
+
+
+def titles_of_services() -> set[str]:
+    """The titles that are added while a service does not answer."""
+    before = {one.title for one in faults.faults(status.status())}
+    service = circuit_breaker.service(SERVICE, at="here")
+    for _call in range(circuit_breaker.FAILURES_MAX):
+        with pytest.raises(OSError, match="gone"), service.asked():
+            raise OSError("gone")
+    return {one.title for one in faults.faults(status.status())} - before
+
+
+def titles_of_feeds() -> set[str]:
+    """The titles of a feed whose last poll is good or failed, just now or long ago. No other feature has its own."""
+    assert declared("problems") == ["stations.live.feed_health.problems"], "write the titles of its faults here"
+    found = set()
+    with override_settings(STATIONS_FEEDS=[FEED]):
+        for outcome in PollRun.Outcome:
+            for hours in (0, 1):
+                PollRun.objects.all().delete()
+                started = clock.now() - timedelta(hours=hours)
+                PollRun.objects.create(feed=FEED, ms=1, started=started, outcome=outcome, reason="unreachable")
+                found |= {one.heading for one in problems()}
+    return found
