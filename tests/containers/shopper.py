@@ -2,7 +2,9 @@
 
 import random
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 from tests.chaos.shop import shoppers
 
@@ -12,22 +14,23 @@ WAIT_SECONDS = 120.0  # on a busy machine
 def main(seed: int) -> None:
     shoppers.WAIT_SECONDS = shoppers.INSIST_SECONDS = WAIT_SECONDS
     chance = random.Random(seed)
-    visitor, order = place(chance)
-    shoppers.wait_for(visitor, order, "Awaiting payment")
-    if not shoppers.pay(visitor, order, shoppers.GOOD):
-        sys.exit(f"order {order} was not charged")
-    print(shoppers.wait_for(visitor, order, "Paid"), order)
+    with tempfile.TemporaryDirectory() as folder:
+        visitor, order = place(shoppers.Diary(Path(folder) / "diary"), chance)
+        shoppers.wait_for(visitor, order, "Awaiting payment")
+        if not shoppers.pay(visitor, order, shoppers.GOOD):
+            sys.exit(f"order {order} was not charged")
+        print(shoppers.wait_for(visitor, order, "Paid"), order)
 
 
-def place(chance: random.Random) -> tuple[shoppers.Visitor, str]:
+def place(diary: shoppers.Diary, chance: random.Random) -> tuple[shoppers.Visitor, str]:
     """Somebody, and the order's id.
 
     A catalogue that was loaded just now may not have reached the carts yet, and fewer may be left than somebody wants:
     then another comes.
     """
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline, doors = time.monotonic() + WAIT_SECONDS, shoppers.Doors(["http://shop.localhost"])
     while True:
-        visitor = shoppers.Visitor(["http://shop.localhost"], chance)
+        visitor = shoppers.Visitor(doors, diary, chance)
         try:
             return visitor, shoppers.place(visitor, chance)
         except shoppers.GaveUp:
