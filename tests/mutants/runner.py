@@ -21,6 +21,7 @@ from tests.mutants.relevant_tests import Known
 from tests.mutants.sampling import Mutant
 
 KILLED, LATE, SURVIVED, EQUIVALENT = "killed", "late", "survived", "equivalent"
+PACKAGES = ("mcommerce", "stations", "outside", "eventbus")  # of the product
 PYTEST = (sys.executable, "-m", "pytest", "-q", "--no-header", "--tb=no", "-rfE", "-p", "no:cacheprovider")
 MISNAMED = 4  # how pytest ends when a test is not there, or when its plugins cannot be imported
 SLOWER = 5  # a test may take so many times longer than it took before, and
@@ -149,8 +150,9 @@ def _copy(process: int) -> Path:
     """What is committed, in a folder that goes with the machine's other leftovers."""
     folder = Path(tempfile.mkdtemp(prefix=f"mutants-{process}-"))
     subprocess.run(["git", "clone", "--quiet", "--shared", str(ROOT), str(folder)], check=True)
-    for compiled in ROOT.glob("**/LC_MESSAGES/*.mo"):
-        shutil.copy(compiled, folder / compiled.relative_to(ROOT))
+    for package in PACKAGES:  # not in .venv, whose packages have translations of their own
+        for compiled in (ROOT / package).glob("**/LC_MESSAGES/*.mo"):
+            shutil.copy(compiled, folder / compiled.relative_to(ROOT))
     if CACHE.exists():  # else each copy fetches the broker, or skips the tests that need one
         (folder / CACHE.name).symlink_to(CACHE)
     return folder
