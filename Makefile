@@ -144,6 +144,7 @@ screenshots: install-dev ## take a picture of every page into screenshots/
 
 requirements: $(VENV)/.dev ## pin requirements*.in anew, with hashes
 	$(PIP_COMPILE) --upgrade --output-file requirements.txt requirements.in
+	$(PIP_COMPILE) --upgrade --output-file requirements-traces.txt requirements-traces.in
 	$(PIP_COMPILE) --upgrade --output-file requirements-dev.txt requirements-dev.in
 	$(PIP_COMPILE) --upgrade --output-file requirements-bench.txt requirements-bench.in
 	$(PIP_COMPILE) --upgrade --output-file requirements-mutants.txt requirements-mutants.in
