@@ -6,10 +6,12 @@ import io
 import re
 import sys
 import textwrap
+import threading
 import tokenize
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -18,6 +20,10 @@ from eventbus.events import Event
 OF = re.compile(r"\bof `(\w+)`")  # a field's comment names the enumeration of its words
 NAMED = re.compile(r"`(\w+)`")
 NONE = re.compile(r"\bNone\b")
+
+# CPython 3.11 counts the depth of syntax trees of all threads together, and fails if two threads build one at a time.
+_parsing = threading.Lock()
+_parsed: WeakKeyDictionary[type, list[tuple[str, str]]] = WeakKeyDictionary()
 
 
 class _Comment(NamedTuple):
@@ -41,8 +47,15 @@ def field_descriptions(kind: type[msgspec.Struct]) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in reversed(kind.__mro__):
         if issubclass(one, msgspec.Struct) and one not in (Event, msgspec.Struct):
-            found |= {name: _in_words_of_the_wire(text, one) for name, text in _comments_of_fields(one)}
+            found |= {name: _in_words_of_the_wire(text, one) for name, text in _comments_by_field(one)}
     return found
+
+
+def _comments_by_field(kind: type) -> list[tuple[str, str]]:
+    with _parsing:
+        if kind not in _parsed:
+            _parsed[kind] = list(_comments_of_fields(kind))
+        return _parsed[kind]
 
 
 def _comments_of_fields(kind: type) -> Iterator[tuple[str, str]]:
