@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse
 Answer = Callable[[HttpRequest], HttpResponse]
 Application = Callable[..., Any]
 
-# Features of browsers that no page uses: code injected into a page cannot use them either.
+# Features of browsers that no page uses: code injected into a page cannot use them either. A view that needs one allows
+# it in its own header ("geolocation=(self)"), and the middleware adds the others.
 UNUSED = [
     "accelerometer",
     "camera",
@@ -42,9 +43,17 @@ def on_pages(get_response: Answer) -> Answer:
         answer = get_response(request)
         for name, value in ALWAYS.items():
             answer.headers.setdefault(name, value)
+        answer.headers["Permissions-Policy"] = _with_the_unused(answer.headers["Permissions-Policy"])
         return answer
 
     return middleware
+
+
+def _with_the_unused(policy: str) -> str:
+    """Return a page's policy with each unused feature that it does not name."""
+    told = [part.strip() for part in policy.split(",")]
+    named = {part.partition("=")[0] for part in told}
+    return ", ".join([*told, *(f"{feature}=()" for feature in UNUSED if feature not in named)])
 
 
 def by_wsgi(application: Application) -> Application:

@@ -24,6 +24,7 @@ from stations.services import search, statistics
 from stations.sockets.admission import REMARK, may_produce
 
 CHANGES_SHOWN = 20  # the last ones, on the dashboard and on a station's page
+MAY_LOCATE = "geolocation=(self)"  # the browser tells the page, and the page tells nobody
 NUMBER_MAX = 2**31 - 1  # the largest number that the column holds; beyond it there is no station
 
 
@@ -58,7 +59,9 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "everywhere": _origin(active_feeds().feeds),
         **_origin([health.feed for health in concerned if health]),
     }
-    return render(request, "stations/dashboard.html", context)
+    answer = render(request, "stations/dashboard.html", context)
+    answer.headers["Permissions-Policy"] = MAY_LOCATE
+    return answer
 
 
 @require_safe

@@ -1,6 +1,7 @@
 // The dashboard: joins the socket, the store of stations, and everything that shows them.
 // #dashboard carries data-state, data-epoch, data-seq and data-stations, for a comparison with /stations/state.json.
 
+import { keepOverLanguages, readAddress, writeAddress } from "./address.js";
 import { showConnection } from "./connection_badge.js";
 import { feedOf, Feeds } from "./feeds.js";
 import { LiveSocket } from "./live_socket.js";
@@ -105,12 +106,7 @@ function offerCities() {
 
 /** Choose another city, or all (""). Each choice is an entry of its own in the browser's history. */
 function choose(contract) {
-  const address = new URL(location.href);
-  if (contract) address.searchParams.set("contract", contract);
-  else address.searchParams.delete("contract");
-  address.searchParams.delete("q");
-  address.hash = "";
-  if (address.href !== location.href) history.pushState(null, "", address);
+  writeAddress({ contract, q: "", camera: null, station: "" }, { push: true });
   follow();
 }
 
@@ -118,12 +114,12 @@ function choose(contract) {
 function fillSearch() {
   if (location.search === followed) return;
   followed = location.search;
-  document.getElementById("find").value = new URL(location.href).searchParams.get("q") ?? "";
+  document.getElementById("find").value = readAddress().q;
 }
 
 /** Show the state in the address: the city, the search, the page's title and the camera. */
 function follow() {
-  const wanted = (new URL(location.href).searchParams.get("contract") ?? "").toLowerCase();
+  const wanted = readAddress().contract;
   chosen = world.stations.size && !world.cities.has(wanted) ? "" : wanted;
   dashboard.dataset.contract = chosen;
   city.value = chosen;
@@ -136,28 +132,21 @@ function follow() {
   showOrigin();
   feeds.refresh();
   showCamera();
-  comeBackHere();
+  keepOverLanguages();
   render();
 }
 
 /** Show the camera that the reader chose: "#map=12/45.76/4.83". Without it the map shows the city, or all. */
 function showCamera() {
-  const [zoom, lat, lng] = (/^#map=([\d.]+)\/(-?[\d.]+)\/(-?[\d.]+)$/.exec(location.hash) ?? []).slice(1).map(Number);
+  const { camera } = readAddress();
   if (!map) return;
   map.show(chosen);
-  if (Number.isFinite(zoom + lat + lng)) map.look({ zoom, lat, lng });
+  if (camera) map.look(camera);
 }
 
 /** Keep the reader's camera in the address, so that it opens the same view again; null is the first view. */
 function keepCamera(camera) {
-  const hash = camera ? `#map=${camera.zoom}/${camera.lat.toFixed(4)}/${camera.lng.toFixed(4)}` : "";
-  if (hash !== location.hash) history.replaceState(null, "", `${location.pathname}${location.search}${hash}`);
-  comeBackHere();
-}
-
-/** Make a change of language return to this city and camera, not to those the page was loaded with. */
-function comeBackHere() {
-  for (const field of document.querySelectorAll(".site-tools input[name=next]")) field.value = `${location.pathname}${location.search}${location.hash}`;
+  writeAddress({ camera });
 }
 
 /** Show the origin of the stations, and if they are live: "Live from the feed", "Simulated feed", ... */
