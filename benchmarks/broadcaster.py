@@ -83,7 +83,8 @@ def changed(number: int, version: int) -> Any:
     from stations.events import Kind, StationChanged
 
     return StationChanged(
-        source="simulator",
+        feed="simulator",
+        station_id=f"lyon-{number}",
         contract="lyon",
         number=number,
         version=version,

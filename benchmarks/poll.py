@@ -90,7 +90,7 @@ def upsert_all(body: bytes) -> None:
     """What one writes first: no look at what changed, no history, no event."""
     seen = now()
     stations = [_station(row, seen) for row in msgspec.json.decode(body)]
-    keys = ("source", "contract", "number")
+    keys = ("feed", "station_id")
     fields = [field.name for field in Station._meta.concrete_fields if field.name not in (*keys, "id", "first_seen")]
     with transaction.atomic():
         Station.objects.bulk_create(stations, update_conflicts=True, unique_fields=keys, update_fields=fields)
@@ -99,7 +99,8 @@ def upsert_all(body: bytes) -> None:
 def _station(row: dict[str, Any], seen: Any) -> Station:
     stands = row["totalStands"]["availabilities"]
     return Station(
-        source="plain",
+        feed="plain",
+        station_id=str(row["number"]),
         contract=row["contractName"].casefold(),
         number=row["number"],
         version=1,

@@ -57,7 +57,8 @@ FITTING: dict[str, Callable[[int], dict[str, Any]]] = {
     "payment.LedgerEntry": lambda i: {"debit": "provider", "credit": "customer", "currency": "EUR"},
     "stations.Station": lambda i: {
         "contract": f"city-{i % 40}",
-        "source": "jcdecaux",
+        "feed": "jcdecaux",
+        "station_id": f"city-{i % 40}-{i}",
         "status": "OPEN",
         "number": i,
         "lat": 45,

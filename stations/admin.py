@@ -9,7 +9,6 @@ from django.utils.translation import gettext_lazy as _
 
 from eventbus.admin.model_admin import BigTable, ReadOnly, mark_column
 from stations.feeds import cities
-from stations.feeds.registry import SOURCES
 from stations.models import PollPlan, PollRun, Remark, Station, StationHistory
 from stations.services import recording, search
 
@@ -21,14 +20,6 @@ class ColumnFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(**{str(self.parameter_name): self.value()}) if self.value() else queryset
-
-
-class SourceFilter(ColumnFilter):
-    title = _("source")
-    parameter_name = "source"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(source, source) for source in SOURCES]
 
 
 class StatusFilter(ColumnFilter):
@@ -59,12 +50,12 @@ class FeedFilter(ColumnFilter):
 
 @admin.register(Station)
 class StationAdmin(ReadOnly, BigTable):
-    list_display = ("source", "contract", "number", "name", "status", "bad", "bikes", "stands", "left", "changed_at")
-    list_display_links = ("number", "name")
-    list_filter = (SourceFilter, StatusFilter, "gone", ContractFilter)
+    list_display = ("feed", "station_id", "name", "contract", "status", "bad", "bikes", "stands", "left", "changed_at")
+    list_display_links = ("station_id", "name")
+    list_filter = (FeedFilter, StatusFilter, "gone", ContractFilter)
     search_fields = ("search",)
     left = mark_column("gone", _("gone"))
-    ordering = ("source", "contract", "number")
+    ordering = ("feed", "station_id")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Station], search_term: str
@@ -74,7 +65,7 @@ class StationAdmin(ReadOnly, BigTable):
 
 @admin.register(StationHistory)
 class StationHistoryAdmin(ReadOnly, BigTable):
-    list_display = ("at", "contract", "number", "version", "kinds", "taken", "returned", "bikes", "stands")
+    list_display = ("at", "feed", "station_id", "version", "kinds", "taken", "returned", "bikes", "stands")
     ordering = ("-at",)
 
 

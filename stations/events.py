@@ -32,7 +32,7 @@ class Position(msgspec.Struct, frozen=True):
     lng: float
 
 
-class StationChanged(Event, name="station.changed", topic="stations", key=("source", "contract", "number")):
+class StationChanged(Event, name="station.changed", topic="stations", key=("feed", "station_id")):
     """A change of a station's state. It carries the whole new state, so that a reader needs nothing else.
 
     `version` grows by exactly one with each change of the station. A reader ignores an event whose version is not
@@ -43,9 +43,10 @@ class StationChanged(Event, name="station.changed", topic="stations", key=("sour
     an event has the version that the station has, and no kinds.
     """
 
-    source: str  # "jcdecaux", "simulator"
-    contract: str  # case-folded: "lyon"
-    number: int  # unique only within (source, contract)
+    feed: str  # "jcdecaux:lyon", "gbfs:bicing", "simulator"
+    station_id: str  # unique only within its feed, any text
+    contract: str  # the city under which pages show it, case-folded: "lyon"
+    number: int | None  # the operator's own number, if its stations have numbers
     version: int
     kinds: tuple[str, ...]  # of `Kind`; a reader ignores the words it does not know; none: nothing happened
     name: str

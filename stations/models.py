@@ -6,6 +6,8 @@ from django.utils.translation import gettext_lazy as _
 
 from eventbus.ids import uuid7
 
+FEED_LENGTH_MAX = 80  # characters; with a station's id it is an event's key, which has at most 200
+STATION_ID_LENGTH_MAX = 100  # characters; the longest id met in a feed has 36
 NAME_LENGTH_MAX = 200  # characters; the longest name met in a feed has 48
 ADDRESS_LENGTH_MAX = 300  # characters; the longest address met in a feed has 93
 REMARK_NAME_LENGTH_MAX = 40  # characters: a name, not a text
@@ -20,9 +22,10 @@ class Station(models.Model):
     `polled_at` is the time of the poll that found this version, and `changed_at` the time when it was written.
     """
 
-    source = models.CharField(_("source"), max_length=40)
-    contract = models.CharField(_("contract"), max_length=60)  # case-folded
-    number = models.PositiveIntegerField(_("number"))
+    feed = models.CharField(_("feed"), max_length=FEED_LENGTH_MAX)
+    station_id = models.CharField(_("station id"), max_length=STATION_ID_LENGTH_MAX)  # unique within its feed
+    contract = models.CharField(_("contract"), max_length=60)  # case-folded: the city under which pages show it
+    number = models.PositiveIntegerField(_("number"), null=True, blank=True)  # the operator's, if it has numbers
     version = models.PositiveIntegerField(_("version"))
     name = models.CharField(_("name"), max_length=NAME_LENGTH_MAX)
     address = models.CharField(_("address"), max_length=ADDRESS_LENGTH_MAX, blank=True)
@@ -50,21 +53,21 @@ class Station(models.Model):
         verbose_name = _("station")
         verbose_name_plural = _("stations")
         constraints = (
-            models.UniqueConstraint(fields=("source", "contract", "number"), name="station_key"),
+            models.UniqueConstraint(fields=("feed", "station_id"), name="station_key"),
             models.CheckConstraint(condition=Q(version__gte=1), name="station_version_from_one"),
             models.CheckConstraint(condition=Q(lat__range=(-90, 90), lng__range=(-180, 180)), name="station_on_earth"),
         )
 
     def __str__(self) -> str:
-        return f"{self.contract} {self.number} {self.name}"
+        return f"{self.feed} {self.station_id} {self.name}"
 
 
 class StationHistory(models.Model):
     """One change of one station, written by the group `stations` from `StationChanged`; at most one per version."""
 
-    source = models.CharField(_("source"), max_length=40)
+    feed = models.CharField(_("feed"), max_length=FEED_LENGTH_MAX)
+    station_id = models.CharField(_("station id"), max_length=STATION_ID_LENGTH_MAX)
     contract = models.CharField(_("contract"), max_length=60)
-    number = models.PositiveIntegerField(_("number"))
     version = models.PositiveIntegerField(_("version"))
     kinds = models.JSONField(_("kinds"))  # a list of `events.Kind` words
     status = models.CharField(_("status"), max_length=40)
@@ -82,13 +85,13 @@ class StationHistory(models.Model):
         verbose_name_plural = _("station changes")
         constraints = (
             # A station's page reads by it too: its last changes, newest version first.
-            models.UniqueConstraint(fields=("source", "contract", "number", "version"), name="stationhistory_key"),
+            models.UniqueConstraint(fields=("feed", "station_id", "version"), name="stationhistory_key"),
         )
         # For the newest changes of all stations, and for deleting the oldest.
         indexes = (models.Index(fields=("at",), name="stationhistory_at"),)
 
     def __str__(self) -> str:
-        return f"{self.contract} {self.number} v{self.version}"
+        return f"{self.feed} {self.station_id} v{self.version}"
 
 
 class PollRun(models.Model):
@@ -98,7 +101,7 @@ class PollRun(models.Model):
         OK = "ok", _("ok")
         FAILED = "failed", _("failed")
 
-    feed = models.CharField(_("feed"), max_length=100)
+    feed = models.CharField(_("feed"), max_length=FEED_LENGTH_MAX)
     started = models.DateTimeField(_("started"))
     ms = models.PositiveIntegerField(_("milliseconds"))
     fetched = models.PositiveIntegerField(_("fetched"), default=0)
@@ -126,7 +129,7 @@ class PollRun(models.Model):
 class PollPlan(models.Model):
     """The plan of a feed's polls. The producer's page changes it, and the poller applies the change within 200 ms."""
 
-    feed = models.CharField(_("feed"), max_length=100, primary_key=True)
+    feed = models.CharField(_("feed"), max_length=FEED_LENGTH_MAX, primary_key=True)
     running = models.BooleanField(_("running"), default=True)
     interval_ms = models.PositiveIntegerField(_("interval in milliseconds"))
     calls_left = models.PositiveIntegerField(_("calls left"), default=0)  # 0: until stopped

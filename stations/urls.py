@@ -1,8 +1,12 @@
 """The addresses of the stations' pages, below /stations/."""
 
-from django.urls import path
+from django.urls import path, register_converter
 
 from stations.views import producer_page, stations
+from stations.views.addresses import FeedConverter, StationIdConverter
+
+register_converter(FeedConverter, "feed")
+register_converter(StationIdConverter, "station_id")
 
 app_name = "stations"
 urlpatterns = [
@@ -11,5 +15,5 @@ urlpatterns = [
     path("producer/", producer_page.page, name="producer"),
     path("producer/plan/<str:feed>/", producer_page.steer, name="steer"),
     path("producer/remark/", producer_page.leave_remark, name="remark"),
-    path("<str:contract>/<int:number>/", stations.station, name="station"),
+    path("<feed:feed>/<station_id:station_id>/", stations.station, name="station"),
 ]

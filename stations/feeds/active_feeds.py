@@ -18,7 +18,6 @@ class ActiveFeed(NamedTuple):
     """A feed of the settings. `contract` None means all contracts."""
 
     name: str
-    source: str
     contract: str | None
 
 
@@ -27,7 +26,7 @@ class ActiveFeeds:
 
     def __init__(self, names: Iterable[str]) -> None:
         self.feeds = [_feed(name) for name in names]
-        real_first = sorted(self.feeds, key=lambda feed: is_simulated(feed.source))
+        real_first = sorted(self.feeds, key=lambda feed: is_simulated(feed.name))
         self._named: dict[str, ActiveFeed] = {}
         for feed in real_first:
             if feed.contract is not None:
@@ -38,17 +37,21 @@ class ActiveFeeds:
         """Return the one feed that supplies this contract's stations."""
         return self._named.get(contract, self._of_all)
 
-    def shows(self, source: str, contract: str) -> bool:
-        feed = self.feed_of(contract)
-        return feed is not None and feed.source == source
+    def named(self, name: str) -> ActiveFeed | None:
+        """Return the feed of this name, or None if it is not in use."""
+        return next((feed for feed in self.feeds if feed.name == name), None)
+
+    def shows(self, feed: str, contract: str) -> bool:
+        supplier = self.feed_of(contract)
+        return supplier is not None and supplier.name == feed
 
     def condition(self) -> Q:
-        """Return a query condition on rows with a source and a contract: it holds for those that `shows` allows."""
+        """Return a query condition on rows with a feed and a contract: it holds for those that `shows` allows."""
         shown = Q(pk__in=[])
         for contract, feed in self._named.items():
-            shown |= Q(source=feed.source, contract=contract)
+            shown |= Q(feed=feed.name, contract=contract)
         if self._of_all:
-            shown |= Q(source=self._of_all.source) & ~Q(contract__in=list(self._named))
+            shown |= Q(feed=self._of_all.name) & ~Q(contract__in=list(self._named))
         return shown
 
 
@@ -58,5 +61,4 @@ def active_feeds() -> ActiveFeeds:
 
 
 def _feed(name: str) -> ActiveFeed:
-    source, _, contract = name.partition(":")
-    return ActiveFeed(name, source, contract or None)
+    return ActiveFeed(name, name.partition(":")[2] or None)

@@ -16,16 +16,17 @@ from stations.feeds.texts import gettext_noop as _
 
 
 class Key(NamedTuple):
-    """The key of a station. `contract` is case-folded; `number` is unique only inside it."""
+    """The key of a station: the name of its feed, and its id there, which may be any text."""
 
-    source: str
-    contract: str
-    number: int
+    feed: str
+    station_id: str
 
 
 class State(msgspec.Struct, frozen=True, gc=False):
     """The part of a reading that is compared to find changes. It holds no time: heartbeats come without changes."""
 
+    contract: str  # case-folded: the city under which pages show it
+    number: int | None  # the operator's own number, if its stations have numbers
     name: str
     address: str  # "" when unknown
     lat: float
@@ -79,7 +80,8 @@ class Bad(StrEnum):
 
     NOT_AN_OBJECT = _("not an object")
     NUMBER = _("number missing or not a whole number above zero")
-    DUPLICATE = _("number given twice")
+    ID = _("id missing, too long or not readable")
+    DUPLICATE = _("given twice")
     CONTRACT = _("contract missing or not a name")
     OTHER_CONTRACT = _("of another contract")
     NAME = _("name or address not text")
@@ -142,13 +144,10 @@ class PollFailed(Exception):
 
 
 class Feed(Protocol):
-    """A source of readings. Its stations' keys begin with `source`. `contract` is the only one that it gives."""
+    """A source of readings. Its stations' keys begin with its name. `contract` is the only one that it gives."""
 
     @property
     def name(self) -> str: ...  # "jcdecaux:lyon"
-
-    @property
-    def source(self) -> str: ...  # "jcdecaux"
 
     @property
     def contract(self) -> str | None: ...  # "lyon"; None for all

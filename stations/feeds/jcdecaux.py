@@ -37,7 +37,7 @@ _CONTRACT = msgspec.json.Decoder(_ContractRow)
 
 
 class JCDecauxFeed:
-    """The feed of all stations that its key may see, or of one contract. `source` names the server of this API."""
+    """The feed of all stations that its key may see, or of one contract. `source` is the first word of its name."""
 
     def __init__(
         self,
@@ -49,7 +49,6 @@ class JCDecauxFeed:
         **limits: Any,
     ) -> None:
         """Make a feed. `base_url` ends in its version, `/vls/v1` or `/vls/v3`; `limits` are those of `HttpClient`."""
-        self.source = source
         self.contract = contract.casefold() if contract else None
         self.name = f"{source}:{self.contract}" if self.contract else source
         self._read = _reader(base_url)
@@ -73,8 +72,9 @@ class JCDecauxFeed:
         """Do nothing: each answer has a connection of its own."""
 
     def _sifted(self, rows: list[msgspec.Raw]) -> Fetched:
-        row_filter = RowFilter(source=self.source, contract=self.contract)
-        jcdecaux_rows.filter_rows(rows, self._read, row_filter)
+        row_filter = RowFilter(contract=self.contract)
+        ids = jcdecaux_rows.StationIds(self.name, self.contract)
+        jcdecaux_rows.filter_rows(rows, self._read, ids, row_filter)
         fetched = row_filter.fetched()
         if not fetched.readings:
             raise PollFailed(Failure.NOTHING_GOOD, _counted(fetched.bad), faults=fetched.faults)

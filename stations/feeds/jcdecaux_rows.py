@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from stations.feeds.feed_interface import Bad, Key, Reading, State
-from stations.feeds.validation import RowFilter
+from stations.feeds.validation import RowFilter, is_contract, is_number
 
 NAME_LENGTH_MAX = 200  # characters; longer ones are cut. The longest real one has 48
 ADDRESS_LENGTH_MAX = 300  # characters; longer ones are cut. The longest real one has 93
@@ -83,15 +83,35 @@ class _RowV3(msgspec.Struct, rename="camel"):
     last_update: Any = None
 
 
-Reader = Callable[[msgspec.Raw, str], Reading]
+class StationIds(NamedTuple):
+    """The ids of a feed's stations. A feed of all contracts has several stations of one number."""
+
+    feed: str
+    contract: str | None  # the feed's only one
+
+    def key(self, contract: str, number: int) -> Key:
+        return Key(self.feed, str(number) if self.contract else f"{contract}-{number}")
+
+    def key_of_bad_row(self, contract: str | None, number: int | None) -> Key | None:
+        """Return the key of a row's station, or None if the row does not identify it."""
+        contract = self.contract or contract
+        if number is None or contract is None or not (is_number(number) and is_contract(contract)):
+            return None
+        return self.key(contract, number)
+
+
+Reader = Callable[[msgspec.Raw, StationIds], Reading]
 _head = msgspec.json.Decoder(_Head).decode
 _row_v1 = msgspec.json.Decoder(_RowV1).decode
 _row_v3 = msgspec.json.Decoder(_RowV3).decode
 
 
-def _read_v1(raw: msgspec.Raw, source: str) -> Reading:
+def _read_v1(raw: msgspec.Raw, ids: StationIds) -> Reading:
     row = _row_v1(raw)
+    contract = row.contract_name.casefold()
     state = State(
+        contract=contract,
+        number=row.number,
         name=_text(row.name, NAME_LENGTH_MAX),
         address=_text(row.address or "", ADDRESS_LENGTH_MAX),
         lat=row.position.lat,
@@ -107,13 +127,16 @@ def _read_v1(raw: msgspec.Raw, source: str) -> Reading:
         bonus=_yes_or_no(row.bonus),
         overflow=None,
     )
-    return Reading(Key(source, row.contract_name.casefold(), row.number), state, _from_milliseconds(row.last_update))
+    return Reading(ids.key(contract, row.number), state, _from_milliseconds(row.last_update))
 
 
-def _read_v3(raw: msgspec.Raw, source: str) -> Reading:
+def _read_v3(raw: msgspec.Raw, ids: StationIds) -> Reading:
     row = _row_v3(raw)
+    contract = row.contract_name.casefold()
     available = row.total_stands.availabilities
     state = State(
+        contract=contract,
+        number=row.number,
         name=_text(row.name, NAME_LENGTH_MAX),
         address=_text(row.address or "", ADDRESS_LENGTH_MAX),
         lat=row.position.latitude,
@@ -129,19 +152,19 @@ def _read_v3(raw: msgspec.Raw, source: str) -> Reading:
         bonus=_yes_or_no(row.bonus),
         overflow=_yes_or_no(row.overflow),
     )
-    return Reading(Key(source, row.contract_name.casefold(), row.number), state, _from_iso(row.last_update))
+    return Reading(ids.key(contract, row.number), state, _from_iso(row.last_update))
 
 
 READERS: dict[str, Reader] = {"v1": _read_v1, "v3": _read_v3}
 
 
-def filter_rows(rows: list[msgspec.Raw], read: Reader, row_filter: RowFilter) -> None:
+def filter_rows(rows: list[msgspec.Raw], read: Reader, ids: StationIds, row_filter: RowFilter) -> None:
     """Give each row to the filter, as a reading or as a refusal with its reason."""
     for row in rows:
         try:
-            reading = read(row, row_filter.source)
+            reading = read(row, ids)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            row_filter.refuse(_reason(error), *_station_in(row))
+            row_filter.refuse(_reason(error), _station_in(row, ids))
         else:
             row_filter.take(reading)
 
@@ -168,15 +191,15 @@ def _reason(error: Exception) -> Bad:
     return _FIELDS.get(where[1] or where[2], Bad.COUNTS)
 
 
-def _station_in(raw: msgspec.Raw) -> tuple[int | None, str | None]:
-    """Return the number and the contract of a bad row, as far as it gives them."""
+def _station_in(raw: msgspec.Raw, ids: StationIds) -> Key | None:
+    """Return the key of a bad row's station, or None if the row does not identify it."""
     try:
         head = _head(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return None, None
+        return None
     number, contract = head.number, head.contract_v3 or head.contract_v1
-    is_number = isinstance(number, int) and not isinstance(number, bool)
-    return number if is_number else None, contract.casefold() if isinstance(contract, str) else None
+    whole = number if isinstance(number, int) and not isinstance(number, bool) else None
+    return ids.key_of_bad_row(contract.casefold() if isinstance(contract, str) else None, whole)
 
 
 @lru_cache(TEXTS_KEPT)

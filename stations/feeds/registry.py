@@ -30,9 +30,14 @@ def feed_named(name: str, *, url: str = "", **limits: Any) -> Feed:
     return make(contract or None, url, limits)
 
 
-def is_simulated(source: str) -> bool:
-    """Return True if the stations of this source are invented, which pages must say."""
-    return source == SIMULATOR
+def kind_of(feed: str) -> str:
+    """Return the first word of a feed's name: "jcdecaux" of "jcdecaux:lyon"."""
+    return feed.partition(":")[0]
+
+
+def is_simulated(feed: str) -> bool:
+    """Return True if the stations of this feed are invented, which pages must say."""
+    return kind_of(feed) == SIMULATOR
 
 
 def _jcdecaux(contract: str | None, url: str, limits: dict[str, Any]) -> Feed:

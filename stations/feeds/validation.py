@@ -9,6 +9,7 @@ from statistics import median
 
 from stations.feeds.feed_interface import Bad, Fetched, Key, Reading, State
 
+STATION_ID_LENGTH_MAX = 100  # characters; with its feed's name it is an event's key, which has at most 200
 NUMBER_MAX = 2**31 - 1  # the largest integer of PostgreSQL; real ones have five digits
 COUNT_MAX = 10_000  # bikes or stands of one station; the largest real one has below 200
 CONTRACT_LENGTH_MAX = 60  # characters; the longest real one has 12
@@ -18,17 +19,17 @@ CITY_STATIONS_MIN = 5  # stations; the median of fewer does not show where a cit
 
 OPEN = "OPEN"
 
+_NAMELESS = (Bad.NUMBER, Bad.ID, Bad.CONTRACT)  # the row does not say which station it is about
 _CONTRACT = re.compile(rf"[\w.' -]{{1,{CONTRACT_LENGTH_MAX}}}")
 
 
 class RowFilter:
     """A filter that takes an answer row by row, keeps the good readings, and counts the rest by reason.
 
-    `source`: the source of the feed. `contract`: the only contract that the answer may contain; None allows all.
+    `contract`: the only contract that the answer may contain; None allows all.
     """
 
-    def __init__(self, *, source: str, contract: str | None) -> None:
-        self.source = source
+    def __init__(self, *, contract: str | None) -> None:
         self._contract = contract
         self._readings: dict[Key, Reading] = {}
         self._bad: Counter[str] = Counter()
@@ -42,16 +43,14 @@ class RowFilter:
             self._readings[reading.key] = reading
             self._listed.add(reading.key)
         else:
-            self.refuse(bad, reading.key.number, reading.key.contract)
+            self.refuse(bad, None if bad in _NAMELESS else reading.key)
 
-    def refuse(self, reason: Bad, number: int | None, contract: str | None = None) -> None:
-        """Count a row that is no reading. `number` and `contract` identify its station, as far as the row does."""
-        contract = self._contract or contract
-        if number is None or contract is None or not (_is_number(number) and _is_name(contract)):
+    def refuse(self, reason: Bad, key: Key | None) -> None:
+        """Count a row that is no reading. `key` is None if the row does not identify its station."""
+        if key is None:
             self._bad[reason] += 1
             self._complete = False
         else:
-            key = Key(self.source, contract, number)
             self._count(reason, key)
             self._listed.add(key)
 
@@ -69,24 +68,33 @@ class RowFilter:
 
     def _fault(self, reading: Reading) -> Bad | None:
         key, state = reading.key, reading.state
-        if not _is_number(key.number):
+        if state.number is not None and not is_number(state.number):
             return Bad.NUMBER
+        if not is_station_id(key.station_id):
+            return Bad.ID
         if self._contract is None:
-            if not _is_name(key.contract):
+            if not is_contract(state.contract):
                 return Bad.CONTRACT
-        elif key.contract != self._contract:
+        elif state.contract != self._contract:
             return Bad.OTHER_CONTRACT
         if key in self._readings:
             return Bad.DUPLICATE
         return _fault_of(state)
 
 
-def _is_number(number: int) -> bool:
+def is_number(number: int) -> bool:
     return 0 < number <= NUMBER_MAX
 
 
+def is_station_id(text: str) -> bool:
+    """Return True if this text can be a part of keys and addresses: a browser drops "." and ".." from an address."""
+    return (
+        0 < len(text) <= STATION_ID_LENGTH_MAX and text.isprintable() and text.strip(".") != "" and text == text.strip()
+    )
+
+
 @lru_cache(CONTRACTS_KEPT)
-def _is_name(contract: str) -> bool:
+def is_contract(contract: str) -> bool:
     return _CONTRACT.fullmatch(contract) is not None
 
 
@@ -110,7 +118,7 @@ def _fault_of(state: State) -> Bad | None:
 def _far_away(readings: Iterable[Reading]) -> list[Key]:
     by_contract: dict[str, list[Reading]] = {}
     for reading in readings:
-        by_contract.setdefault(reading.key.contract, []).append(reading)
+        by_contract.setdefault(reading.state.contract, []).append(reading)
     far = []
     for city in by_contract.values():
         if len(city) >= CITY_STATIONS_MIN:

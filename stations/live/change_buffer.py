@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 ROWS_AT_ONCE_MAX = 200  # stations that one audit reads again, one query each; the rest waits for the next audit
 
-Key = tuple[str, str, int]  # source, contract, number
+Key = tuple[str, str]  # feed, station id
 
 
 class Taken(NamedTuple):
@@ -70,7 +70,7 @@ class ChangeBuffer:
         with self._receiving:
             close_old_connections()
             rows = Station.objects.filter(self._active.condition()).values_list(*_KEY_FIELDS, "version")
-            stored = {(s, c, n): v for s, c, n, v in rows}
+            stored = {(feed, station_id): version for feed, station_id, version in rows}
             differing = {key: self._versions.get(key, 0) for key, v in stored.items() if v > self._versions.get(key, 0)}
             stuck = [key for key, version in differing.items() if self._suspects.get(key) == version]
             self._suspects = differing
@@ -87,7 +87,7 @@ class ChangeBuffer:
         return taken
 
     def _compared(self, event: StationChanged) -> Change | None:
-        if not self._active.shows(event.source, event.contract):
+        if not self._active.shows(event.feed, event.contract):
             return None
         held = self._versions.get(_key(event), 0)
         if event.version <= held:
@@ -115,11 +115,11 @@ class ChangeBuffer:
         return _change(view, event) if event and event.version == row.version else Change(view)
 
 
-_KEY_FIELDS = ("source", "contract", "number")
+_KEY_FIELDS = ("feed", "station_id")
 
 
 def _key(told: Station | StationChanged) -> Key:
-    return told.source, told.contract, told.number
+    return told.feed, told.station_id
 
 
 def _change(view: StationView, event: StationChanged) -> Change:

@@ -63,9 +63,8 @@ class FeedHealth(NamedTuple):
         return {
             "type": "feed",
             "name": self.feed.name,
-            "source": self.feed.source,
             "contract": self.feed.contract,
-            "simulated": is_simulated(self.feed.source),
+            "simulated": is_simulated(self.feed.name),
             "ok": self.ok,
             "at": self.at,
             "good_at": self.good_at,

@@ -22,12 +22,13 @@ Contracts = frozenset[str] | None  # the contracts a socket follows; None is all
 
 
 class StationView(msgspec.Struct, frozen=True, gc=False):
-    """One station as a browser gets it. `id` is `source:contract:number`; times are UTC."""
+    """One station as a browser gets it. `id` is `feed/station_id`; times are UTC."""
 
     id: str
-    source: str
+    feed: str
+    station_id: str
     contract: str
-    number: int
+    number: int | None
     version: int
     name: str
     address: str
@@ -52,7 +53,7 @@ class StationView(msgspec.Struct, frozen=True, gc=False):
     def of(cls, told: Station | StationChanged) -> "StationView":
         """Return the view of a row or of an event: both have the same field names."""
         values = {name: getattr(told, name) for name in cls.__struct_fields__ if name != "id"}
-        return cls(id=f"{told.source}:{told.contract}:{told.number}", **values)
+        return cls(id=f"{told.feed}/{told.station_id}", **values)
 
 
 class Change(NamedTuple):

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='PollPlan',
             fields=[
-                ('feed', models.CharField(max_length=100, primary_key=True, serialize=False, verbose_name='feed')),
+                ('feed', models.CharField(max_length=80, primary_key=True, serialize=False, verbose_name='feed')),
                 ('running', models.BooleanField(default=True, verbose_name='running')),
                 ('interval_ms', models.PositiveIntegerField(verbose_name='interval in milliseconds')),
                 ('calls_left', models.PositiveIntegerField(default=0, verbose_name='calls left')),
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
             name='PollRun',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('feed', models.CharField(max_length=100, verbose_name='feed')),
+                ('feed', models.CharField(max_length=80, verbose_name='feed')),
                 ('started', models.DateTimeField(verbose_name='started')),
                 ('ms', models.PositiveIntegerField(verbose_name='milliseconds')),
                 ('fetched', models.PositiveIntegerField(default=0, verbose_name='fetched')),
@@ -69,9 +69,10 @@ class Migration(migrations.Migration):
             name='Station',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source', models.CharField(max_length=40, verbose_name='source')),
+                ('feed', models.CharField(max_length=80, verbose_name='feed')),
+                ('station_id', models.CharField(max_length=100, verbose_name='station id')),
                 ('contract', models.CharField(max_length=60, verbose_name='contract')),
-                ('number', models.PositiveIntegerField(verbose_name='number')),
+                ('number', models.PositiveIntegerField(blank=True, null=True, verbose_name='number')),
                 ('version', models.PositiveIntegerField(verbose_name='version')),
                 ('name', models.CharField(max_length=200, verbose_name='name')),
                 ('address', models.CharField(blank=True, max_length=300, verbose_name='address')),
@@ -98,16 +99,16 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'station',
                 'verbose_name_plural': 'stations',
-                'constraints': [models.UniqueConstraint(fields=('source', 'contract', 'number'), name='station_key'), models.CheckConstraint(condition=models.Q(('version__gte', 1)), name='station_version_from_one'), models.CheckConstraint(condition=models.Q(('lat__range', (-90, 90)), ('lng__range', (-180, 180))), name='station_on_earth')],
+                'constraints': [models.UniqueConstraint(fields=('feed', 'station_id'), name='station_key'), models.CheckConstraint(condition=models.Q(('version__gte', 1)), name='station_version_from_one'), models.CheckConstraint(condition=models.Q(('lat__range', (-90, 90)), ('lng__range', (-180, 180))), name='station_on_earth')],
             },
         ),
         migrations.CreateModel(
             name='StationHistory',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source', models.CharField(max_length=40, verbose_name='source')),
+                ('feed', models.CharField(max_length=80, verbose_name='feed')),
+                ('station_id', models.CharField(max_length=100, verbose_name='station id')),
                 ('contract', models.CharField(max_length=60, verbose_name='contract')),
-                ('number', models.PositiveIntegerField(verbose_name='number')),
                 ('version', models.PositiveIntegerField(verbose_name='version')),
                 ('kinds', models.JSONField(verbose_name='kinds')),
                 ('status', models.CharField(max_length=40, verbose_name='status')),
@@ -124,7 +125,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'station change',
                 'verbose_name_plural': 'station changes',
                 'indexes': [models.Index(fields=['at'], name='stationhistory_at')],
-                'constraints': [models.UniqueConstraint(fields=('source', 'contract', 'number', 'version'), name='stationhistory_key')],
+                'constraints': [models.UniqueConstraint(fields=('feed', 'station_id', 'version'), name='stationhistory_key')],
             },
         ),
     ]

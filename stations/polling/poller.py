@@ -152,7 +152,7 @@ class Poller:
         return run
 
     def _load(self) -> None:
-        self._held = recording.load_held(source=self.feed.source, contract=self.feed.contract)
+        self._held = recording.load_held(self.feed.name)
         answered = PollRun.objects.filter(feed=self.feed.name, outcome=PollRun.Outcome.OK).order_by("-started")
         self._answered_at = answered.values_list("started", flat=True).first()
 
@@ -282,7 +282,7 @@ class PollerThreads:
         self.wait(CLOSE_SECONDS)
 
     def _run(self, name: str, url: str, on_poll: Callable[[PollRun], None]) -> None:
-        simulated = is_simulated(name.partition(":")[0])
+        simulated = is_simulated(name)
         limits = dict.fromkeys(("budget_seconds", "read_seconds"), SIMULATED_BUDGET_SECONDS) if simulated else {}
         feed = feed_named(name, url=url, sleep=self._stop.wait, **limits)
         lease = Lease(f"poller:{feed.name}", seconds=LEASE_SECONDS if simulated else REAL_LEASE_SECONDS)

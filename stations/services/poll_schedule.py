@@ -33,7 +33,7 @@ class CallsOutOfRange(ValueError):
 
 def interval_ms_min(feed: str) -> int:
     """Return the shortest interval of this feed."""
-    return SIMULATED_INTERVAL_MS_MIN if is_simulated(feed.partition(":")[0]) else REAL_INTERVAL_MS_MIN
+    return SIMULATED_INTERVAL_MS_MIN if is_simulated(feed) else REAL_INTERVAL_MS_MIN
 
 
 def interval_ms_of(feed: str) -> int:

@@ -64,16 +64,11 @@ class Poll:
     failed: PollFailed | None = None
 
 
-def load_held(*, source: str, contract: str | None) -> dict[Key, Held]:
-    """Return the recorded state of a feed's stations: of one contract, or of its whole source."""
-    rows = Station.objects.filter(source=source)
-    if contract is not None:
-        rows = rows.filter(contract=contract)
-    columns = ("contract", "number", "version", "reported_at", *State.__struct_fields__)
-    return {
-        Key(source, row[0], row[1]): Held(row[2], State(*row[4:]), row[3])
-        for row in rows.values_list(*columns).iterator()
-    }
+def load_held(feed: str) -> dict[Key, Held]:
+    """Return the recorded state of a feed's stations."""
+    columns = ("station_id", "version", "reported_at", *State.__struct_fields__)
+    rows = Station.objects.filter(feed=feed).values_list(*columns)
+    return {Key(feed, row[0]): Held(row[1], State(*row[3:]), row[2]) for row in rows.iterator()}
 
 
 def record_poll(*, poll: Poll, now: datetime, fence: Callable[[], object] = lambda: None) -> PollRun:
@@ -109,7 +104,7 @@ def _write_stations(poll: Poll, now: datetime) -> None:
                 raise Overtaken
 
 
-_KEY = ("source", "contract", "number")
+_KEY = ("feed", "station_id")
 _NEW = ("version", "reported_at", "changed_at", "polled_at", "search", *State.__struct_fields__)
 _COLUMNS = (*_KEY, "first_seen", *_NEW)
 
@@ -127,7 +122,9 @@ def _upsert(rows: int) -> str:
 
 def _row(change: Change, asked_at: Any, written_at: Any) -> tuple[Any, ...]:
     reported_at = _database_time(change.reported_at)
-    search = folded(number=change.key.number, name=change.state.name, address=change.state.address)
+    search = folded(
+        called=change.state.number or change.key.station_id, name=change.state.name, address=change.state.address
+    )
     state = [getattr(change.state, name) for name in State.__struct_fields__]
     return (*change.key, written_at, change.version, reported_at, written_at, asked_at, search, *state)
 
@@ -186,6 +183,7 @@ def write_history(event: StationChanged) -> None:
 
 _HISTORY_COPIED = (
     *_KEY,
+    "contract",
     "version",
     "status",
     "bikes",

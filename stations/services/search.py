@@ -26,9 +26,9 @@ def fold(text: str) -> str:
     return " ".join(bare.translate(_SPELT).split())
 
 
-def folded(*, number: int, name: str, address: str) -> str:
-    """Return the search text of a station."""
-    return fold(f"{number} {name} {address}")
+def folded(*, called: int | str, name: str, address: str) -> str:
+    """Return the search text of a station. `called` is its number, or its id if it has none."""
+    return fold(f"{called} {name} {address}")
 
 
 def found(stations: QuerySet[Station], query: str) -> QuerySet[Station]:

@@ -16,9 +16,8 @@ def changed_event(change: Change, asked_at: datetime) -> StationChanged:
     """Return the event that reports a change."""
     state = change.state
     return StationChanged(
-        source=change.key.source,
-        contract=change.key.contract,
-        number=change.key.number,
+        feed=change.key.feed,
+        station_id=change.key.station_id,
         version=change.version,
         kinds=change.kinds,
         polled_at=asked_at,
@@ -36,7 +35,7 @@ def _in_words_of_jcdecaux(change: Change) -> dict[str, Any]:
     """Return the fields of `StationChanged` that repeat the state under the names of JCDecaux's API."""
     state, reported_at = change.state, change.reported_at
     return {
-        "contract_name": change.key.contract,
+        "contract_name": state.contract,
         "position": Position(lat=state.lat, lng=state.lng),
         "bike_stands": state.capacity,
         "available_bike_stands": state.stands,
@@ -52,17 +51,17 @@ def publish_all_again() -> int:
     bikes, because nothing happened.
     """
     shown = Station.objects.filter(active_feeds().condition(), gone=False)
-    contracts = shown.order_by("source", "contract").values_list("source", "contract").distinct()
-    return sum(_publish_contract(source, contract) for source, contract in list(contracts))
+    contracts = shown.order_by("feed", "contract").values_list("feed", "contract").distinct()
+    return sum(_publish_contract(feed, contract) for feed, contract in list(contracts))
 
 
 @transaction.atomic
-def _publish_contract(source: str, contract: str) -> int:
+def _publish_contract(feed: str, contract: str) -> int:
     """Publish one contract's stations. They are locked, so that no poll publishes a newer version before this one.
 
-    Polls lock the stations of a contract in the same order, by number, so the two never deadlock.
+    Polls lock the stations of a contract in the same order, by id, so the two never deadlock.
     """
-    rows = Station.objects.filter(source=source, contract=contract, gone=False).order_by("number").select_for_update()
+    rows = Station.objects.filter(feed=feed, contract=contract, gone=False).order_by("station_id").select_for_update()
     events = [_present(row) for row in rows]
     publish(*events)
     return len(events)
@@ -70,6 +69,6 @@ def _publish_contract(source: str, contract: str) -> int:
 
 def _present(row: Station) -> StationChanged:
     state = State(**{name: getattr(row, name) for name in State.__struct_fields__})
-    key = Key(row.source, row.contract, row.number)
+    key = Key(row.feed, row.station_id)
     change = Change(key=key, version=row.version, kinds=(), state=state, reported_at=row.reported_at)
     return changed_event(change, row.polled_at)

@@ -98,9 +98,7 @@ class Chart(NamedTuple):
 def chart(station: Station, *, now: datetime) -> Chart | None:
     """Return the chart of a station's last hours, or None if only its present is known."""
     since = now - timedelta(hours=CHART_HOURS)
-    history = StationHistory.objects.filter(
-        source=station.source, contract=station.contract, number=station.number
-    ).order_by("-version")
+    history = StationHistory.objects.filter(feed=station.feed, station_id=station.station_id).order_by("-version")
     recent = list(history.filter(at__gte=since).values_list("at", "bikes")[:CHART_POINTS_MAX])[::-1]
     if not recent:
         return None
@@ -133,5 +131,5 @@ def _y(bikes: int, top: int) -> float:
 def _named(contract: str) -> dict[str, Any]:
     service = BY_NAME[contract].commercial_name if contract in BY_NAME else ""
     feed = active_feeds().feed_of(contract)
-    simulated = feed is not None and is_simulated(feed.source)
+    simulated = feed is not None and is_simulated(feed.name)
     return {"name": city_name(contract), "service": service, "zone": city_zone(contract), "simulated": simulated}

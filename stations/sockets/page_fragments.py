@@ -28,4 +28,4 @@ def of_station(station: StationView, scope: Any, *, wake: Callable[[], None]) ->
     if not settings.STATIONS_PAGE_FRAGMENTS:
         return None
     fragments = import_string(settings.STATIONS_PAGE_FRAGMENTS)
-    return cast(PageFragments, fragments("station", (station.contract, station.number), scope, wake=wake))
+    return cast(PageFragments, fragments("station", (station.feed, station.station_id), scope, wake=wake))

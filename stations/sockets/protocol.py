@@ -8,7 +8,7 @@ from stations.live.live_state import Contracts
 
 MESSAGE_BYTES_MAX = 16_384  # the longest valid request names every contract, in a fifth of that
 CONTRACTS_MAX = 100  # a client that follows all contracts sends "*"
-STATION_ID_MAX = 200  # characters: source, contract and number
+STATION_ID_MAX = 200  # characters: feed and station id
 
 ContractName = Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
 

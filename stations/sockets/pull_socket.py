@@ -107,7 +107,7 @@ class LiveSocket(AsyncWebsocketConsumer):
 
     def hello(self) -> dict[str, Any]:
         name = ", ".join(settings.STATIONS_FEEDS)
-        simulated = all(is_simulated(feed.partition(":")[0]) for feed in settings.STATIONS_FEEDS)
+        simulated = all(is_simulated(feed) for feed in settings.STATIONS_FEEDS)
         return {
             "type": "hello",
             "protocol": PROTOCOL,

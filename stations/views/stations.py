@@ -25,7 +25,6 @@ from stations.sockets.admission import REMARK, may_produce
 
 CHANGES_SHOWN = 20  # the last ones, on the dashboard and on a station's page
 MAY_LOCATE = "geolocation=(self)"  # the browser tells the page, and the page tells nobody
-NUMBER_MAX = 2**31 - 1  # the largest number that the column holds; beyond it there is no station
 
 
 @require_safe
@@ -65,26 +64,23 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def station(request: HttpRequest, contract: str, number: int) -> HttpResponse:
+def station(request: HttpRequest, feed: str, station_id: str) -> HttpResponse:
     """Show one station: its state, its last changes, its last hours. An unknown one gets a 404 page with advice."""
-    contract = contract.casefold()
-    found = _shown().filter(contract=contract, number=min(number, NUMBER_MAX)).first()
+    found = Station.objects.filter(feed=feed, station_id=station_id).first() if active_feeds().named(feed) else None
     if found is None:
-        context = {"contract": contract, "number": number, "city": statistics.city_name(contract)}
-        return render(request, "stations/no_station.html", context, status=404)
+        return render(request, "stations/no_station.html", {"feed": feed, "station_id": station_id}, status=404)
     now = clock.now()
-    key = {"source": found.source, "contract": contract, "number": number}
-    health = health_of(contract, feeds_remembered())
+    health = next((one for one in feeds_remembered() if one.feed.name == feed), None)
     context = {
         "station": found,
-        "city": statistics.city_name(contract),
-        "zone": ZoneInfo(statistics.city_zone(contract)),
-        "changes": StationHistory.objects.filter(**key).order_by("-version")[:CHANGES_SHOWN],
+        "city": statistics.city_name(found.contract),
+        "zone": ZoneInfo(statistics.city_zone(found.contract)),
+        "changes": StationHistory.objects.filter(feed=feed, station_id=station_id).order_by("-version")[:CHANGES_SHOWN],
         "chart": statistics.chart(found, now=now),
         "chart_hours": statistics.CHART_HOURS,
         "answered_at": health and health.good_at,
         "feeds": feeds_told([health]),
-        "simulated": is_simulated(found.source),
+        "simulated": is_simulated(feed),
         "bad_words": bad_words(),
     }
     return render(request, "stations/station.html", context)
@@ -123,7 +119,7 @@ def _shown() -> QuerySet[Station]:
 
 
 def _stations_of(contract: str, query: str) -> list[Station]:
-    stations = _shown().filter(contract=contract, gone=False).order_by("name", "number")
+    stations = _shown().filter(contract=contract, gone=False).order_by("name", "station_id")
     return list(search.found(stations, query))
 
 
@@ -131,12 +127,14 @@ def _last_changes(contract: str) -> list[dict[str, object]]:
     """Return the newest changes, each with its station's name."""
     rows = StationHistory.objects.filter(active_feeds().condition()).order_by("-at", "-id")
     newest = list((rows.filter(contract=contract) if contract else rows)[:CHANGES_SHOWN])
-    named = Station.objects.filter(number__in={row.number for row in newest})
-    names = {(one.source, one.contract, one.number): one.name for one in named}
-    return [{"row": row, "name": names.get((row.source, row.contract, row.number), str(row.number))} for row in newest]
+    named = Station.objects.filter(
+        feed__in={row.feed for row in newest}, station_id__in={row.station_id for row in newest}
+    )
+    names = {(one.feed, one.station_id): one.name for one in named}
+    return [{"row": row, "name": names.get((row.feed, row.station_id), row.station_id)} for row in newest]
 
 
 def _origin(feeds: list[ActiveFeed]) -> dict[str, bool]:
     """Return two flags: all stations of these feeds are invented, or only some. Real ones need an attribution."""
-    simulated = [is_simulated(feed.source) for feed in feeds]
+    simulated = [is_simulated(feed.name) for feed in feeds]
     return {"simulated": all(simulated), "partly_simulated": any(simulated) and not all(simulated)}

@@ -145,7 +145,7 @@ def see_station(page: Page, site: LiveSite) -> None:
     # The first snapshot makes the rows anew: a click that began on the server's row would lead nowhere.
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     page.locator("#stations tbody a").first.click()
-    page.wait_for_url(f"**/{CONTRACT}/*/")
+    page.wait_for_url(f"**/simulator/{CONTRACT}-*/")
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
 
 
@@ -249,7 +249,7 @@ SCENES = [
     Scene("stations", "stations:dashboard", see_changes),
     Scene("stations-city", "stations:dashboard", live("stations:dashboard", query=f"?contract={CONTRACT}")),
     Scene("station", "stations:station", see_station),
-    Scene("station-unknown", "stations:station", see("stations:station", CONTRACT, 999_999)),
+    Scene("station-unknown", "stations:station", see("stations:station", "simulator", f"{CONTRACT}-999999")),
     Scene("producer", "stations:producer", live("stations:producer")),
     Scene("desk", "admin:index", enter_desk),
     Scene("desk-offers", "admin:orders_offer_changelist", at_desk("admin:orders_offer_changelist")),

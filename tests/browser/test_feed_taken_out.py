@@ -19,7 +19,7 @@ def test_an_open_page_forgets_a_feed_that_was_taken_out(page: Page, live_site: L
             socket.send(message)
             told = json.loads(message)
             if told["type"] == "feed" and socket is sockets[0]:
-                socket.send(json.dumps(told | {"name": "jcdecaux:lund", "source": "jcdecaux", "ok": False}))
+                socket.send(json.dumps(told | {"name": "jcdecaux:lund", "ok": False}))
 
         server.on_message(pass_on)
 

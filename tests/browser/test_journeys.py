@@ -154,9 +154,7 @@ def test_the_map_shows_a_snapshot_moves_survives_a_restart_and_ends_equal_to_the
     until(lambda: told(dashboard) == position(page), "the browser as far as the server")
     state = page.request.get(reverse("stations:state")).json()
     lyon = {
-        f"{one['contract']}/{one['number']}": (one["bikes"], one["stands"])
-        for one in state["stations"]
-        if one["contract"] == page_states.CONTRACT
+        one["id"]: (one["bikes"], one["stands"]) for one in state["stations"] if one["contract"] == page_states.CONTRACT
     }
     assert int(dashboard.get_attribute("data-stations")) == len(state["stations"])
     assert shown_rows(page) == lyon

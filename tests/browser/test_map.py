@@ -16,7 +16,7 @@ DASHBOARD = "/stations/"
 QUIET_CITY = "lillestrom"  # seven stations: what happens elsewhere is out of sight
 OPEN_SEA = "#map=14/-40.0000/-20.0000"  # a camera that sees no station
 CITY = f"{DASHBOARD}?contract={page_states.CONTRACT}"
-STATION = f"{DASHBOARD}{page_states.CONTRACT}/1001/"
+STATION = f"{DASHBOARD}simulator/{page_states.CONTRACT}-1001/"
 PAGES = [DASHBOARD, CITY, STATION, "/stations/producer/"]
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
@@ -193,8 +193,8 @@ def test_while_the_feed_answers_503_no_page_calls_itself_live(open_page, live_si
 MARK_UNREADABLE = (
     "from time import perf_counter; from eventbus import clock; from stations.services import recording",
     "from stations.feeds.feed_interface import Bad, Fetched, Key, diff",
-    f"key = Key('simulator', '{page_states.CONTRACT}', 1001)",
-    "held = recording.load_held(source='simulator', contract=None)",
+    f"key = Key('simulator', '{page_states.CONTRACT}-1001')",
+    "held = recording.load_held('simulator')",
     "changes = diff(held, Fetched([], {}, set(held), True, {key: Bad.COUNTS}))",
     "poll = recording.Poll(feed='simulator', asked_at=clock.now(), began=perf_counter(), changes=changes)",
     "recording.record_poll(poll=poll, now=clock.now())",
@@ -257,7 +257,7 @@ def test_a_station_is_found_without_accents_and_by_its_number(page: Page, live_s
         """() => {
           const links = [...document.querySelectorAll("#stations tbody a")];
           const link = links.find((one) => /[éèô]/i.test(one.textContent));
-          return [link.textContent, link.href.split("/").at(-2)];
+          return [link.textContent, link.href.split("/").at(-2).split("-").at(-1)];
         }"""
     )
 

@@ -126,7 +126,8 @@ def last_poll(site: SplitSite) -> int:
 
 def stations_in(site: SplitSite) -> dict[str, tuple[int, int]]:
     """Bikes and free stands of every station of the city, by the end of its address."""
-    question = "SELECT contract, number, bikes, stands FROM stations_station WHERE contract = %s AND NOT gone"
+    question = "SELECT feed, station_id, bikes, stands FROM stations_station WHERE contract = %s AND NOT gone"
     return {
-        f"{city}/{number}": (bikes, stands) for city, number, bikes, stands in site.rows(question, page_states.CONTRACT)
+        f"{feed}/{station_id}": (bikes, stands)
+        for feed, station_id, bikes, stands in site.rows(question, page_states.CONTRACT)
     }

@@ -16,7 +16,7 @@ def test_without_a_type_it_lists_all_with_topic_and_key() -> None:
     assert code == 0
     assert rows[0] == ["type", "topic", "key"]
     assert [PLACED, "orders", "order_id"] in rows
-    assert ["station.changed.v1", "stations", "source:contract:number"] in rows
+    assert ["station.changed.v1", "stations", "feed:station_id"] in rows
     assert [list(row.values()) for row in told] == rows[1:]
 
 

@@ -27,13 +27,13 @@ from stations.events import StationChanged
 
 @pytest.mark.bus_groups("wishes-stations")
 def test_bikes(scenario):
-    station = {"source": "gbfs", "contract": "lyon", "number": 7}
+    station = {"feed": "jcdecaux:lyon", "station_id": "7"}
     WishedStation.objects.create(**station)
     scenario.publish(
         sample(StationChanged, **station, bikes=3, version=2),
         sample(StationChanged, **station, bikes=9, version=1),
-        sample(StationChanged, **station | {"number": 8}, version=2),
-        sample(StationChanged, **station | {"source": "jcdecaux"}, bikes=5, version=9),
+        sample(StationChanged, **station | {"station_id": "8"}, version=2),
+        sample(StationChanged, **station | {"feed": "jcdecaux"}, bikes=5, version=9),
     )
     scenario.expect(StationChanged)
     assert WishedStation.objects.get().bikes == 3

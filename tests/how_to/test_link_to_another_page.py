@@ -77,14 +77,14 @@ def drawn(product: Product, order: Order, station: Station) -> str:
         "slug": product.slug,
         "title": "A vase",
         "order_id": order.id,
-        "contract": station.contract,
-        "number": station.number,
+        "feed": station.feed,
+        "station_id": station.station_id,
     }
     return engines["django"].from_string(TEMPLATE).render(values)
 
 
 def tip(order: Order, product: Product, station: Station) -> dict[str, Any]:
-    where = {"contract": station.contract, "number": station.number}
+    where = {"feed": station.feed, "station_id": station.station_id}
     return {"email": "ada@example.com", "slug": product.slug, "order_id": order.id, **where}
 
 
@@ -121,7 +121,7 @@ def test_who_is_not_the_customer_gets_a_404(links: ModuleType, placed: Order) ->
 def test_without_the_pages_the_links_are_left_out(
     no_pages: None, links: ModuleType, send_tip: Callable[..., None]
 ) -> None:
-    product, order, station = Product(slug="vase"), Order(), Station(contract="lyon", number=1)
+    product, order, station = Product(slug="vase"), Order(), Station(feed="jcdecaux:lyon", station_id="1")
     send_tip(**tip(order, product, station))
 
     assert mail.outbox[-1].body == ""
@@ -131,7 +131,7 @@ def test_without_the_pages_the_links_are_left_out(
 
 def test_the_page_names_pages_with_their_arguments() -> None:
     rows = re.findall(r"^\| [^|]+ \| `(\w+:\w+)` \| ([^|]*)\|", (DOCS / "how-to" / PAGE).read_text(), re.MULTILINE)
-    samples: dict[str, object] = {"slug": "vase", "order_id": Order().id, "contract": "lyon", "number": 1}
+    samples: dict[str, object] = {"slug": "vase", "order_id": Order().id, "feed": "jcdecaux:lyon", "station_id": "1"}
     links = module_of(LINKS)
 
     assert len(rows) == 7

@@ -28,7 +28,7 @@ from mcommerce.lookout.models import Contact, KnownOrder, KnownProduct, KnownSta
 settle()
 print(json.dumps({
     "products": list(KnownProduct.objects.values_list("slug", "for_sale")),
-    "stations": list(KnownStation.objects.values_list("contract", "number", "version", "bikes", "gone")),
+    "stations": list(KnownStation.objects.values_list("feed", "station_id", "version", "bikes", "gone")),
     "orders": KnownOrder.objects.count(),
     "contacts": list(Contact.objects.values_list("email", "language")),
 }))
@@ -38,7 +38,7 @@ OLDER = """
 from mcommerce.lookout.services import present
 from mcommerce.lookout.models import KnownProduct
 
-present.note_station(source="simulator", contract="lyon", number=7, version=1, bikes=9, gone=True)
+present.note_station(feed="simulator", station_id="lyon-7", version=1, bikes=9, gone=True)
 known = KnownProduct.objects.get()
 present.note_product(product_id=known.product_id, version=known.version, for_sale=False)
 """
@@ -53,7 +53,7 @@ with transaction.atomic():
 """
 ALL = {
     "products": [["vase", True]],
-    "stations": [["lyon", 7, 1, 3, False]],
+    "stations": [["simulator", "lyon-7", 1, 3, False]],
     "orders": 1,
     "contacts": [["ada@example.com", "fr"]],
 }

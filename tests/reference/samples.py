@@ -56,7 +56,8 @@ EVERYWHERE: dict[str, Any] = {
     "at": "2026-05-01T12:00:00Z",
 }
 STATION: dict[str, Any] = {
-    "source": "jcdecaux",
+    "feed": "jcdecaux:lyon",
+    "station_id": "2010",
     "contract": "lyon",
     "number": 2010,
     "kinds": ["taken"],

@@ -81,7 +81,7 @@ def test_a_line_is_typed_with_the_readers_own_words() -> None:
 
 
 def change(number: int, version: int) -> StationChanged:
-    values: dict[str, Any] = STATION | {"number": number, "version": version}
+    values: dict[str, Any] = STATION | {"station_id": str(number), "version": version}
     values |= {name: datetime(2026, 5, 1, tzinfo=UTC) for name in ("polled_at", "reported_at")}
     return StationChanged(**values | {"position": None, "kinds": ("taken",)})
 

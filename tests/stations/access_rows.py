@@ -38,4 +38,4 @@ SOCKETS: dict[str, Need] = {
 def names(tmp_path: Path) -> dict[str, Any]:
     """A station of a feed that is in use."""
     station = sample_rows.row(Station)
-    return {"feed": settings.STATIONS_FEEDS[0], "contract": station.contract, "number": station.number}
+    return {"feed": settings.STATIONS_FEEDS[0], "station_id": station.station_id}

@@ -7,9 +7,11 @@ from msgspec.structs import replace
 from stations.feeds.feed_interface import Key, Reading, State
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
-BELLECOUR = Key("jcdecaux", "lyon", 2010)
-TERREAUX = Key("jcdecaux", "lyon", 1001)
+BELLECOUR = Key("jcdecaux:lyon", "2010")
+TERREAUX = Key("jcdecaux:lyon", "1001")
 STATE = State(
+    contract="lyon",
+    number=2010,
     name="BELLECOUR",
     address="",
     lat=45.757,
@@ -28,4 +30,4 @@ STATE = State(
 
 
 def reading(key: Key = BELLECOUR, reported_at: datetime | None = NOON, **state: object) -> Reading:
-    return Reading(key, replace(STATE, **state), reported_at)
+    return Reading(key, replace(STATE, **{"number": int(key.station_id)} | state), reported_at)

@@ -12,6 +12,7 @@ from typing import Any
 from asgiref.sync import async_to_sync, sync_to_async
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
+from msgspec import structs
 from uvicorn.protocols.utils import ClientDisconnected
 
 from eventbus.testing import settle
@@ -23,6 +24,8 @@ from stations.services import recording
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 DEADLINE_SECONDS = 45  # for a frame on a loaded machine; less than the audit's minute, which would bring it too
 STATE = State(
+    contract="lyon",
+    number=1,
     name="BELLECOUR",
     address="Place Bellecour",
     lat=45.7577,
@@ -42,8 +45,14 @@ STATE = State(
 sockets = URLRouter([*sockets_for_all, *sockets_with_user])
 
 
-def key(number: int = 1, contract: str = "lyon", *, source: str = "simulator") -> Key:
-    return Key(source, contract, number)
+def key(number: int = 1, contract: str = "lyon", *, feed: str = "simulator") -> Key:
+    return Key(feed, str(number) if ":" in feed else f"{contract}-{number}")
+
+
+def placed(where: Key, what: State) -> State:
+    """The state with the city and the number that its key says."""
+    contract, _, number = where.station_id.rpartition("-")
+    return structs.replace(what, contract=contract or where.feed.partition(":")[2], number=int(number))
 
 
 def state(**changed: Any) -> State:
@@ -59,8 +68,8 @@ def polled(
     at: datetime = NOON,
 ) -> None:
     """Record a poll that found these stations so, and the gone ones no more; the others are as they were."""
-    held = recording.load_held(source=feed.partition(":")[0], contract=None)
-    readings = [Reading(where, what, None) for where, what in stations.items()]
+    held = recording.load_held(feed)
+    readings = [Reading(where, placed(where, what), None) for where, what in stations.items()]
     listed = {*held, *stations} - {*gone}
     fetched = Fetched(readings=readings, bad=Counter((faults or {}).values()), listed=listed, faults=faults or {})
     changes = diff(held, fetched)
@@ -147,7 +156,7 @@ class Browser:
                 return frame
 
     def bikes(self, where: Key) -> int:
-        return self.stations[":".join(map(str, where))]["bikes"]
+        return self.stations["/".join(where)]["bikes"]
 
     @property
     def position(self) -> dict[str, Any]:

@@ -67,7 +67,10 @@ def test_no_history_tells_of_a_deletion_that_failed(
 @pytest.mark.usefixtures("a_poll_and_a_remark")
 @pytest.mark.parametrize(
     ("model", "filters"),
-    [("station", {"source": "jcdecaux", "status": "OPEN", "contract": "lyon"}), ("pollrun", {"feed": "jcdecaux:lyon"})],
+    [
+        ("station", {"feed": "jcdecaux:lyon", "status": "OPEN", "contract": "lyon"}),
+        ("pollrun", {"feed": "jcdecaux:lyon"}),
+    ],
 )
 def test_lists_are_narrowed_without_asking_the_whole_table_what_it_holds(
     model: str, filters: dict[str, str], admin_client, django_assert_max_num_queries

@@ -69,7 +69,7 @@ def test_a_new_station_is_taken(buffer: ChangeBuffer):
 
     buffer.receive(events())
 
-    assert [change.view.id for change in buffer.take().changes] == ["simulator:lyon:2"]
+    assert [change.view.id for change in buffer.take().changes] == ["simulator/lyon-2"]
 
 
 def test_loading_again_replaces_what_waited(buffer: ChangeBuffer):

@@ -55,7 +55,7 @@ def test_lyon_is_polled_and_all_its_stations_appear(server: AnsweringServer):
     said = poll("jcdecaux:lyon", server.url)
 
     assert re.fullmatch(r"jcdecaux:lyon: 448 fetched, 0 changed, 448 appeared, 0 gone, 0 bad, \d+ ms\n", said)
-    assert Station.objects.filter(source="jcdecaux", contract="lyon").count() == 448
+    assert Station.objects.filter(feed="jcdecaux:lyon", contract="lyon").count() == 448
     assert Station.objects.filter(reported_at=None).count() == 1
 
 

@@ -51,7 +51,7 @@ async def test_a_subscription_begins_with_all_its_stations():
     async with browsing() as browser:
         await browser.subscribe(["LYON"])
 
-        assert browser.stations.keys() == {"simulator:lyon:1", "simulator:lyon:2"}
+        assert browser.stations.keys() == {"simulator/lyon-1", "simulator/lyon-2"}
 
 
 @on_a_loop
@@ -64,7 +64,7 @@ async def test_a_change_at_a_station_reaches_the_browser():
         told = await browser.hear()
         (change,) = told["changes"]
         assert (change["id"], change["bikes"], change["kinds"], change["taken"]) == (
-            "simulator:lyon:1",
+            "simulator/lyon-1",
             9,
             ["taken"],
             1,
@@ -79,8 +79,8 @@ async def test_a_station_that_the_feed_no_longer_lists_is_removed():
 
         await happens({key(1): state(bikes=10)}, gone=[key(2)])
 
-        assert (await browser.hear())["removed"] == ["simulator:lyon:2"]
-        assert browser.stations.keys() == {"simulator:lyon:1", "simulator:nantes:1"}
+        assert (await browser.hear())["removed"] == ["simulator/lyon-2"]
+        assert browser.stations.keys() == {"simulator/lyon-1", "simulator/nantes-1"}
 
 
 @on_a_loop
@@ -110,7 +110,7 @@ async def test_coming_back_a_browser_is_told_only_what_it_missed():
         delta = await coming.hear()
 
     assert (answer["from"], answer["to"]) == (0, 1)
-    assert [change["id"] for change in delta["changes"]] == ["simulator:lyon:1"]
+    assert [change["id"] for change in delta["changes"]] == ["simulator/lyon-1"]
     assert coming.bikes(key(1)) == 3
 
 
@@ -133,7 +133,7 @@ async def test_coming_back_too_late_a_browser_is_told_everything(monkeypatch: py
         answer = await coming.subscribe("*", since={"epoch": leaving.epoch, "seq": 0})
 
     assert answer["type"] == "snapshot"
-    assert coming.stations["simulator:lyon:1"]["bikes"] == 3
+    assert coming.stations["simulator/lyon-1"]["bikes"] == 3
 
 
 @on_a_loop

@@ -75,7 +75,7 @@ def test_a_city_shows_its_stations_in_a_table(client: Client):
 
     assert "BELLECOUR" in page
     assert "PRÉFECTURE" not in page
-    assert "/stations/lyon/1/" in page
+    assert "/stations/simulator/lyon-1/" in page
 
 
 @pytest.mark.usefixtures("_two_cities")
@@ -107,7 +107,7 @@ def test_a_stations_page_shows_its_state_and_changes_in_the_citys_time(client: C
     polled({key(1): state(bikes=8, mechanical=4)}, at=NOON + timedelta(minutes=20))
     settle()
 
-    page = read(client, "/stations/LYON/1/")
+    page = read(client, "/stations/simulator/lyon-1/")
 
     assert "BELLECOUR" in page
     assert "2 bikes taken" in page
@@ -117,17 +117,24 @@ def test_a_stations_page_shows_its_state_and_changes_in_the_citys_time(client: C
 
 @pytest.mark.usefixtures("_two_cities")
 def test_a_quiet_station_has_no_chart_but_a_word(client: Client):
-    assert "Nothing has changed here in these hours." in read(client, "/stations/lyon/1/")
+    assert "Nothing has changed here in these hours." in read(client, "/stations/simulator/lyon-1/")
 
 
-@pytest.mark.parametrize("path", ["/stations/lyon/77/", "/stations/lyon/99999999999999999999/", "/stations/nowhere/1/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/stations/simulator/lyon-77/",
+        "/stations/jcdecaux-lyon/1/",
+        "/stations/simulator/a%2Fb%3Fc/",
+    ],
+)
 @pytest.mark.usefixtures("_two_cities")
 def test_a_station_that_nobody_knows_helps_on(client: Client, path: str):
     answer = client.get(path)
 
     assert answer.status_code == 404
     assert "No such station" in answer.content.decode()
-    assert "/stations/?contract=" in answer.content.decode()
+    assert 'href="/stations/"' in answer.content.decode()
 
 
 @pytest.mark.usefixtures("_two_cities")
@@ -135,7 +142,7 @@ def test_the_state_is_there_for_programs(client: Client):
     told = json.loads(client.get("/stations/state.json?contract=Lyon").content)
 
     assert told["type"] == "snapshot"
-    assert {station["id"] for station in told["stations"]} == {f"simulator:lyon:{number}" for number in (1, 2, 3)}
+    assert {station["id"] for station in told["stations"]} == {f"simulator/lyon-{number}" for number in (1, 2, 3)}
 
 
 @pytest.mark.usefixtures("_two_cities")

@@ -16,8 +16,8 @@ from tests.stations.socket_client import NOON, Browser, browsing, happens, key, 
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-REAL = {"source": "jcdecaux"}
-PAGES = ["/stations/", "/stations/?contract=lyon", "/stations/lyon/1/", "/stations/producer/"]
+REAL = {"feed": "jcdecaux:lyon"}
+PAGES = ["/stations/", "/stations/?contract=lyon", "/stations/simulator/lyon-1/", "/stations/producer/"]
 
 
 @pytest.fixture
@@ -50,16 +50,16 @@ def test_after_the_simulator_was_taken_out_only_the_real_stations_are_shown(clie
     page = unescape(answer.content.decode())
     assert "Live from the feed" in page
     assert "INVENTED" not in page
-    assert ids(client) == {"jcdecaux:lyon:1", "jcdecaux:lyon:2"}
-    assert client.get("/stations/nantes/1/").status_code == 404
+    assert ids(client) == {"jcdecaux:lyon/1", "jcdecaux:lyon/2"}
+    assert client.get("/stations/simulator/nantes-1/").status_code == 404
 
 
 @pytest.mark.usefixtures("_simulated_and_real_lyon")
 def test_a_feed_that_comes_back_is_shown_again_without_a_poll(client: Client, settings):
     settings.STATIONS_FEEDS = ["simulator"]
 
-    assert ids(client) == {"simulator:lyon:1", "simulator:nantes:1"}
-    assert "INVENTED" in read(client, "/stations/lyon/1/")
+    assert ids(client) == {"simulator/lyon-1", "simulator/nantes-1"}
+    assert "INVENTED" in read(client, "/stations/simulator/lyon-1/")
 
 
 @pytest.mark.usefixtures("_simulated_and_real_lyon")
@@ -75,11 +75,11 @@ def test_two_feeds_of_one_city_never_add_up(client: Client, settings, bus_clock,
         ("nantes", 1, 5),
     ]
     assert answer.context["total"].stations == 3
-    assert ids(client) == {"jcdecaux:lyon:1", "jcdecaux:lyon:2", "simulator:nantes:1"}
+    assert ids(client) == {"jcdecaux:lyon/1", "jcdecaux:lyon/2", "simulator/nantes-1"}
     assert "Live from the feed, some cities simulated" in answer.content.decode()
     assert "Simulated feed" in read(client, "/stations/?contract=nantes")
-    assert "· simulated" not in read(client, "/stations/lyon/1/")
-    assert "· simulated" in read(client, "/stations/nantes/1/")
+    assert "· simulated" not in read(client, "/stations/jcdecaux-lyon/1/")
+    assert "· simulated" in read(client, "/stations/simulator/nantes-1/")
 
 
 @pytest.mark.usefixtures("_simulated_and_real_lyon")
@@ -94,7 +94,7 @@ def test_the_live_state_holds_no_station_of_another_feed(settings):
     buffer.audit()
 
     assert loaded is not None
-    assert {view.id for view in loaded} == {"jcdecaux:lyon:1", "jcdecaux:lyon:2"}
+    assert {view.id for view in loaded} == {"jcdecaux:lyon/1", "jcdecaux:lyon/2"}
     assert buffer.take().changes == []
 
 
@@ -108,7 +108,7 @@ async def test_a_browser_is_told_no_change_of_a_feed_that_is_not_shown(settings)
 
         await browser.hear()
 
-    assert set(browser.stations) == {"jcdecaux:lyon:1"}
+    assert set(browser.stations) == {"jcdecaux:lyon/1"}
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_while_the_real_feed_fails_nothing_says_that_it_is_live(client: Client, 
     assert "From the feed, not live" in read(client)
 
 
-@pytest.mark.parametrize("path", ["/stations/lyon/1/", "/stations/?contract=lyon"])
+@pytest.mark.parametrize("path", ["/stations/jcdecaux-lyon/1/", "/stations/?contract=lyon"])
 @pytest.mark.usefixtures("_simulated_and_real_lyon")
 def test_the_failing_feed_of_another_city_does_not_alarm(client: Client, settings, bus_clock, path: str):
     bus_clock.hold(NOON + timedelta(minutes=1))
@@ -181,7 +181,7 @@ def test_the_failing_feed_of_another_city_does_not_alarm(client: Client, setting
     poll_failed(Failure.THEIR_ERROR, feed="simulator")
 
     assert Failure.THEIR_ERROR not in read(client, path)
-    assert Failure.THEIR_ERROR in read(client, "/stations/nantes/1/")
+    assert Failure.THEIR_ERROR in read(client, "/stations/simulator/nantes-1/")
     assert Failure.THEIR_ERROR in read(client)
 
 
@@ -206,4 +206,4 @@ async def test_both_sockets_tell_how_each_feed_is_doing(settings, path: str):
         "2026-05-01T12:00:00Z",
         "2026-05-01T12:00:34Z",  # two intervals of the simulator and 30 s
     )
-    assert (good["source"], good["contract"], good["simulated"]) == ("simulator", None, True)
+    assert (good["name"], good["contract"], good["simulated"]) == ("simulator", None, True)

@@ -3,15 +3,15 @@
 import json
 
 from stations.live.live_state import FRAMES_KEPT_MAX, Change, LiveState, StationView
-from tests.stations.socket_client import NOON, key, state
+from tests.stations.socket_client import NOON, key, placed, state
 
 
 def view(number: int = 1, contract: str = "lyon", version: int = 1, **changed: object) -> StationView:
-    seen = state(**changed)
-    values = {name: getattr(seen, name) for name in seen.__struct_fields__}
     where = key(number, contract)
+    seen = placed(where, state(**changed))
+    values = {name: getattr(seen, name) for name in seen.__struct_fields__}
     return StationView(
-        id=":".join(map(str, where)), **where._asdict(), version=version, reported_at=None, polled_at=NOON, **values
+        id="/".join(where), **where._asdict(), version=version, reported_at=None, polled_at=NOON, **values
     )
 
 
@@ -28,7 +28,7 @@ def test_a_snapshot_holds_every_station_but_the_gone():
 
     told = json.loads(state.snapshot())
 
-    assert [station["id"] for station in told["stations"]] == ["simulator:lyon:1"]
+    assert [station["id"] for station in told["stations"]] == ["simulator/lyon-1"]
     assert (told["seq"], told["epoch"]) == (0, state.epoch)
 
 
@@ -76,7 +76,7 @@ def test_a_station_that_is_gone_is_removed():
     state = LiveState([view()])
     state.apply([Change(view(gone=True), ("gone",))], at=NOON)
 
-    assert delta(state, after=0)["removed"] == ["simulator:lyon:1"]
+    assert delta(state, after=0)["removed"] == ["simulator/lyon-1"]
     assert delta(state, after=0)["changes"] == []
 
 
@@ -86,7 +86,7 @@ def test_only_the_contracts_followed_are_told():
 
     told = delta(state, after=0, contracts=frozenset({"nantes"}))
 
-    assert [change["id"] for change in told["changes"]] == ["simulator:nantes:1"]
+    assert [change["id"] for change in told["changes"]] == ["simulator/nantes-1"]
 
 
 def test_whoever_is_behind_the_window_is_not_reached():

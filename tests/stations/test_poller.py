@@ -8,6 +8,7 @@ from time import monotonic
 
 import pytest
 from django.db import OperationalError
+from msgspec.structs import replace
 
 from eventbus import clock
 from eventbus.database.leases import Lease
@@ -29,7 +30,7 @@ class Feed:
     """Gives, or raises, what is on its list; the last for ever."""
 
     name = "simulator:lyon"  # by its name it may be asked often
-    source, contract = "jcdecaux", "lyon"
+    contract = "lyon"
 
     def __init__(self, *answers: list[Reading] | Exception) -> None:
         self.answers = list(answers)
@@ -43,7 +44,8 @@ class Feed:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return Fetched(answer, Counter(), {each.key for each in answer})
+        readings = [replace(each, key=Key(self.name, each.key.station_id)) for each in answer]
+        return Fetched(readings, Counter(), {each.key for each in readings})
 
     def close(self) -> None:
         self.is_closed = True
@@ -53,7 +55,7 @@ DOWN = PollFailed(Failure.THEIR_ERROR, "HTTP 503")
 
 
 def bikes(key: Key = BELLECOUR) -> int:
-    return Station.objects.get(number=key.number).bikes
+    return Station.objects.get(station_id=key.station_id).bikes
 
 
 def test_a_poll_records_only_what_changed_since_the_poll_before():

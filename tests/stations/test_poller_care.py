@@ -15,7 +15,7 @@ from tests.stations.test_poller import Feed, plan
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CITY = [Key("jcdecaux", "lyon", number) for number in range(1, 11)]
+CITY = [Key("jcdecaux:lyon", str(number)) for number in range(1, 11)]
 
 
 def listing(keys: list[Key], **state: object) -> list[Reading]:

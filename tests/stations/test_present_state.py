@@ -34,7 +34,7 @@ def test_each_station_is_published_as_it_is_now(capsys: pytest.CaptureFixture[st
 def test_stations_that_are_on_no_page_are_left_out() -> None:
     polled({key(1): state(), key(2): state()})
     polled({key(1): state()}, gone=[key(2)])
-    Station.objects.create(**_row(), source="closed-feed", number=3)
+    Station.objects.create(**_row(), feed="closed-feed", station_id="3")
 
     assert [one.number for one in publish_stations()] == [1]
 
@@ -53,12 +53,12 @@ def test_the_live_map_receives_nothing_new() -> None:
 def test_the_history_stays_as_it_is_even_where_its_oldest_rows_are_deleted() -> None:
     polled({key(1): state(), key(2): state()})
     settle()
-    StationHistory.objects.filter(number=2).delete()
+    StationHistory.objects.filter(station_id="lyon-2").delete()
 
     publish_stations()
     settle()
 
-    assert list(StationHistory.objects.values_list("number", "kinds")) == [(1, ["appeared"])]
+    assert list(StationHistory.objects.values_list("station_id", "kinds")) == [("lyon-1", ["appeared"])]
 
 
 def test_the_next_poll_goes_on_with_the_next_version() -> None:
@@ -71,5 +71,5 @@ def test_the_next_poll_goes_on_with_the_next_version() -> None:
 
 
 def _row() -> dict[str, object]:
-    names = {field.name for field in Station._meta.fields} - {"id", "source", "number"}
+    names = {field.name for field in Station._meta.fields} - {"id", "feed", "station_id"}
     return Station.objects.filter(number=1).values(*names).get()

@@ -39,13 +39,13 @@ def record(*changes: Change, at: datetime = NOON, fence=lambda: None) -> PollRun
 def test_new_stations_are_written_told_and_counted():
     run = record(appeared(), appeared(TERREAUX))
 
-    station = Station.objects.get(number=BELLECOUR.number)
+    station = Station.objects.get(station_id=BELLECOUR.station_id)
     assert (station.version, station.bikes, station.first_seen) == (1, 10, station.changed_at)
     assert (station.polled_at, station.reported_at, station.gone) == (NOON, NOON, False)
     told = published_events(StationChanged)
-    assert {(event.number, event.version, event.kinds) for event in told} == {
-        (BELLECOUR.number, 1, ("appeared",)),
-        (TERREAUX.number, 1, ("appeared",)),
+    assert {(event.station_id, event.version, event.kinds) for event in told} == {
+        (BELLECOUR.station_id, 1, ("appeared",)),
+        (TERREAUX.station_id, 1, ("appeared",)),
     }
     assert (run.changed, run.appeared, run.gone, run.outcome) == (0, 2, 0, "ok")
     (finished,) = published_events(PollFinished)
@@ -57,10 +57,10 @@ def test_a_change_moves_only_its_own_station_to_the_next_version():
 
     record(changed(2, bikes=9, mechanical=5), at=NOON + timedelta(minutes=1))
 
-    station = Station.objects.get(number=BELLECOUR.number)
+    station = Station.objects.get(station_id=BELLECOUR.station_id)
     assert (station.version, station.bikes, station.mechanical) == (2, 9, 5)
     assert (station.first_seen < station.changed_at, station.polled_at) == (True, NOON + timedelta(minutes=1))
-    assert Station.objects.get(number=TERREAUX.number).version == 1
+    assert Station.objects.get(station_id=TERREAUX.station_id).version == 1
     assert published_events(StationChanged)[-1].taken == 1
 
 
@@ -84,7 +84,10 @@ def test_a_poller_that_was_overtaken_writes_nothing_at_all(versions: tuple[int, 
     with pytest.raises(recording.Overtaken):
         record(changed(2, TERREAUX), changed(versions[1], bikes=1))
 
-    assert set(Station.objects.values_list("number", "version")) == {(BELLECOUR.number, 2), (TERREAUX.number, 1)}
+    assert set(Station.objects.values_list("station_id", "version")) == {
+        (BELLECOUR.station_id, 2),
+        (TERREAUX.station_id, 1),
+    }
     assert (PollRun.objects.count(), len(published_events(StationChanged))) == (2, 3)
 
 
@@ -112,8 +115,8 @@ def test_a_poller_behind_its_fence_writes_nothing():
 def test_more_stations_than_fit_into_one_statement_are_written():
     many = recording.ROWS_PER_STATEMENT * 2 + 1
 
-    record(*(appeared(Key("jcdecaux", "lyon", number)) for number in range(1, many + 1)))
-    record(*(changed(2, Key("jcdecaux", "lyon", number)) for number in range(1, many + 1)))
+    record(*(appeared(Key("jcdecaux:lyon", str(number))) for number in range(1, many + 1)))
+    record(*(changed(2, Key("jcdecaux:lyon", str(number))) for number in range(1, many + 1)))
 
     assert Station.objects.filter(version=2).count() == many
 
@@ -145,15 +148,15 @@ def test_a_failed_poll_is_noted_with_its_reason():
 
 
 def test_what_is_held_is_what_was_recorded_and_only_of_the_feed():
-    dublin = Key("jcdecaux", "dublin", 1)
-    record(appeared(), appeared(dublin), changed_at_once := appeared(Key("simulator", "lyon", 1)))
+    dublin, elsewhere = Key("jcdecaux:dublin", "2010"), Key("simulator", "lyon-2010")
+    record(appeared(), appeared(dublin), appeared(elsewhere))
 
-    lyon = recording.load_held(source="jcdecaux", contract="lyon")
+    lyon = recording.load_held("jcdecaux:lyon")
 
     assert lyon.keys() == {BELLECOUR}
     assert lyon[BELLECOUR] == (1, STATE, NOON)
-    assert recording.load_held(source="jcdecaux", contract=None).keys() == {BELLECOUR, dublin}
-    assert recording.load_held(source="simulator", contract=None).keys() == {changed_at_once.key}
+    assert recording.load_held("jcdecaux:dublin").keys() == {dublin}
+    assert recording.load_held("simulator").keys() == {elsewhere}
 
 
 def test_history_has_one_row_for_each_version():

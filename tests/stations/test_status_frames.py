@@ -79,7 +79,7 @@ def test_a_deleted_remark_is_told_and_not_listed_any_more() -> None:
 
 
 def test_a_feed_is_told_to_whoever_does_not_hold_it_yet() -> None:
-    feeds = [FeedHealth(ActiveFeed(name=f"simulator:{name}", source="simulator", contract=name)) for name in "ab"]
+    feeds = [FeedHealth(ActiveFeed(name=f"simulator:{name}", contract=name)) for name in "ab"]
     status = begun(*feeds)
 
     assert [json.loads(text)["contract"] for text in status.feeds_told(0)] == ["a", "b"]

@@ -114,7 +114,7 @@ def test_a_row_that_can_be_read_again_takes_the_mark_away(server: AnsweringServe
     settle()
 
     assert Station.objects.get(number=27).bad == ""
-    kinds = StationHistory.objects.filter(number=27).order_by("version").values_list("kinds", flat=True)
+    kinds = StationHistory.objects.filter(station_id="27").order_by("version").values_list("kinds", flat=True)
     assert list(kinds) == [["appeared"], ["unreadable"], ["readable"]]
 
 
@@ -148,13 +148,15 @@ def test_pages_say_why_and_since_when_and_call_it_not_open(client: Client, bus_c
     polled({key(1): state(name="BELLECOUR", bikes=10, stands=10), key(2): state(name="TERREAUX", bikes=3)})
     polled({}, faults={key(1): Bad.COUNTS_RANGE}, at=NOON + timedelta(minutes=1))
 
-    page, city = read(client, "/stations/lyon/1/"), client.get("/stations/?contract=lyon")
+    page, city = read(client, "/stations/simulator/lyon-1/"), client.get("/stations/?contract=lyon")
 
     assert "The feed’s row about this station has been unreadable since 2026-05-01 14:01:00" in page  # Lyon's time
     assert "counts negative or beyond belief" in page
     assert "unreadable" in read(client, "/stations/?contract=lyon")
     assert (city.context["chosen"].stations, city.context["chosen"].open, city.context["chosen"].bikes) == (2, 1, 3)
-    assert "La ligne du flux sur cette station est illisible depuis" in read(client, "/stations/lyon/1/", "fr")
+    assert "La ligne du flux sur cette station est illisible depuis" in read(
+        client, "/stations/simulator/lyon-1/", "fr"
+    )
 
 
 @on_a_loop

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 PLACES: dict[str, tuple[str, ...]] = {
     "product": (),
     "order": ("order_id",),
-    "station": ("contract", "number"),
+    "station": ("feed", "station_id"),
     "account": (),
     "desk": (),
 }
 QUERIES_MAX = 1  # of a fragment that declares nothing: one look at a table of its own app
 
-Key = tuple[Any, ...]  # the ids that a page gives to its fragments: (order_id,), or (contract, number) of a station
+Key = tuple[Any, ...]  # the ids that a page gives to its fragments: (order_id,), or (feed, station_id) of a station
 Call = Callable[..., dict[str, Any] | None]
 
 

@@ -3,7 +3,7 @@
 
 import { keepOverLanguages, readAddress, writeAddress } from "./address.js";
 import { showConnection } from "./connection_badge.js";
-import { feedOf, Feeds } from "./feeds.js";
+import { Feeds, isSimulated } from "./feeds.js";
 import { LiveSocket } from "./live_socket.js";
 import { StationsMap } from "./map.js";
 import { remarkFrames } from "./remarks.js";
@@ -19,7 +19,7 @@ const places = new Map(JSON.parse(document.getElementById("places").textContent)
 const siteName = document.title.split(" · ").at(-1);
 const world = new StationStore();
 const cityName = (contract) => places.get(contract)?.name ?? contract.charAt(0).toUpperCase() + contract.slice(1);
-const href = (station) => dashboard.dataset.stationUrl.replace("CONTRACT", encodeURIComponent(station.contract)).replace("/0/", `/${station.number}/`);
+const href = (station) => `${dashboard.dataset.stationsUrl}${[station.feed.replace(":", "-"), station.station_id].map(encodeURIComponent).join("/")}/`;
 
 const socket = new LiveSocket(dashboard.dataset.socket, () => ({ contracts: "*" }));
 const feeds = new Feeds(socket, { ages: document.getElementById("feed-ages"), concerned });
@@ -45,8 +45,8 @@ function showDashboard() {
 /** Return the feeds that supply the shown stations. */
 function concerned(all) {
   if (!chosen) return all;
-  const sources = new Set(world.of(chosen).map((station) => station.source));
-  return sources.size ? [...sources].map((source) => feedOf(all, source, chosen)) : all;
+  const names = new Set(world.of(chosen).map((station) => station.feed));
+  return names.size ? all.filter((feed) => names.has(feed.name)) : all;
 }
 
 const takes = {
@@ -152,11 +152,11 @@ function keepCamera(camera) {
 /** Show the origin of the stations, and if they are live: "Live from the feed", "Simulated feed", ... */
 function showOrigin() {
   const origin = document.getElementById("origin");
-  const sources = new Set(world.of(chosen).map((station) => station.source));
-  const simulated = sources.has(dashboard.dataset.simulatedSource);
-  const all = simulated && sources.size === 1;
+  const names = [...new Set(world.of(chosen).map((station) => station.feed))];
+  const simulated = names.some((name) => isSimulated(name, dashboard.dataset.simulatedSource));
+  const all = simulated && names.length === 1;
   const told = all ? "simulated" : feeds.trouble ? "stale" : simulated ? "partly" : "real";
-  if (sources.size) origin.textContent = origin.dataset[told];
+  if (names.length) origin.textContent = origin.dataset[told];
 }
 
 function showCity() {

@@ -6,11 +6,8 @@ import { make, ours, say, timeElement } from "./texts.js";
 
 const AGE_REFRESH_MS = 5_000; // an alert shows its age, without seconds
 
-/** Return the feed of this source and contract: the one that names the contract, or the one of all contracts. */
-export function feedOf(feeds, source, contract) {
-  const ofSource = [...feeds].filter((feed) => feed.source === source);
-  return ofSource.find((feed) => feed.contract === contract) ?? ofSource.find((feed) => feed.contract === null);
-}
+/** Return true if the stations of this feed are invented: its name begins with the simulator's word. */
+export const isSimulated = (feed, simulator) => feed.split(":")[0] === simulator;
 
 export class Feeds extends EventTarget {
   /** `concerned(feeds)` returns the feeds whose stations this page shows; `ages` may be left out. */

@@ -1,16 +1,16 @@
 // A station's page: its figures and changes, live. Times are the city's.
 
 import { showConnection } from "./connection_badge.js";
-import { feedOf, Feeds } from "./feeds.js";
+import { Feeds } from "./feeds.js";
 import { LiveSocket } from "./live_socket.js";
 import { statusBadge } from "./tables.js";
 import { badWord, make, number, say } from "./texts.js";
 import { ChangeFeed } from "./change_feed.js";
 
 const page = document.getElementById("station");
-const { station: id, source, contract, zone } = page.dataset;
+const { station: id, feed: feedName, contract, zone } = page.dataset;
 const socket = new LiveSocket(page.dataset.socket, () => ({ contracts: [contract], station: id }));
-const feeds = new Feeds(socket, { concerned: (all) => [feedOf(all, source, contract)] });
+const feeds = new Feeds(socket, { concerned: (all) => [all.find((one) => one.name === feedName)] });
 const showMs = showConnection(socket, feeds);
 const feed = new ChangeFeed(document.getElementById("ticker"), { href: () => null, time: cityTime });
 

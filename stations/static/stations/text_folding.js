@@ -9,7 +9,7 @@ export function fold(text) {
 }
 
 /** Return the search text of a station. */
-export const folded = (station) => fold(`${station.number} ${station.name} ${station.address}`);
+export const folded = (station) => fold(`${station.number ?? station.station_id} ${station.name} ${station.address}`);
 
 /** Return true if the text holds every word of the query, in any order; both are folded. */
 export const holds = (text, query) => query.split(" ").every((word) => text.includes(word));

@@ -210,9 +210,9 @@ _LEDGER = "SELECT kind, sum(amount) FROM payment_ledgerentry GROUP BY kind"
 _PAYMENTS = "SELECT order_id, captured, refunded, alarm FROM payment_payment"
 _IN_DOUBT = "SELECT 1 FROM eventbus_deadletter WHERE state = 'open' AND request = '' AND error_class = 'OutcomeUnknown'"
 _STATIONS = """
-    SELECT number, version, (
+    SELECT feed || ':' || station_id, version, (
         SELECT count(*) FROM stations_stationhistory AS row
-        WHERE row.source = station.source AND row.contract = station.contract AND row.number = station.number)
+        WHERE row.feed = station.feed AND row.station_id = station.station_id)
     FROM stations_station AS station
 """
 _TOLD_CHANGES = """

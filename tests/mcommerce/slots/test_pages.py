@@ -27,7 +27,7 @@ PLACES = ("product", "order", "station", "account", "desk", "decision")
 SAYS = {
     "product": "19 points for",
     "order": '<b id="points">19</b>',
-    "station": "lyon 7 praised 0 times",
+    "station": "simulator lyon-7 praised 0 times",
     "account": "points of",
     "desk": "points at the desk of",
     "decision": "points at the desk of",
@@ -45,7 +45,7 @@ def pages(waiting: Order, listener: Shopper) -> dict[str, tuple[Client, str]]:
     return {
         "product": (Client(), reverse("products:detail", args=[product.slug])),
         "order": (listener.browser, reverse("orders:order", args=[waiting.id])),
-        "station": (Client(), reverse("stations:station", args=["lyon", 7])),
+        "station": (Client(), reverse("stations:station", args=["simulator", "lyon-7"])),
         "account": (staff, reverse("accounts:account")),
         "desk": (staff, reverse("admin:orders_order_change", args=[waiting.id])),
         "decision": (staff, reverse("admin:orders_order_decide", args=[waiting.id, "cancel"])),

@@ -76,7 +76,7 @@ def test_an_app_tests_its_fragment_and_hears_of_a_query_too_many(points_app: Non
     from tests.mcommerce.slots.points.slots import account_note, station_praise
 
     assert "points of 7" in draw_fragment(account_note, 7)
-    assert "lyon 7 praised 0 times" in draw_fragment(station_praise, "lyon", 7)
+    assert "simulator lyon-7 praised 0 times" in draw_fragment(station_praise, "simulator", "lyon-7")
 
 
 @pytest.mark.django_db

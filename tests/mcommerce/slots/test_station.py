@@ -19,13 +19,13 @@ PRAISE = "points.station_praise"
 FRENCH = [(b"accept-language", b"fr")]
 
 
-async def open_station(browser: Browser, station: str = "simulator:lyon:7") -> None:
+async def open_station(browser: Browser, station: str = "simulator/lyon-7") -> None:
     await browser.socket.send_json_to({"type": "subscribe", "contracts": ["lyon"], "station": station})
     await browser.hear()
 
 
-async def praise(contract: str, number: int) -> None:
-    await sync_to_async(praise_station)(contract=contract, number=number)
+async def praise(feed: str, station_id: str) -> None:
+    await sync_to_async(praise_station)(feed=feed, station_id=station_id)
     await sync_to_async(settle)()
 
 
@@ -38,23 +38,23 @@ async def test_a_change_comes_on_the_socket_of_the_stations_page() -> None:
     await happens({key(7): state(), key(8): state()})
     async with browsing(headers=FRENCH) as browser:
         await open_station(browser)
-        assert "lyon 7 praised 0 times" in await said(browser)
+        assert "simulator lyon-7 praised 0 times" in await said(browser)
 
-        await praise("lyon", 8)
-        await praise("lyon", 7)
+        await praise("simulator", "lyon-8")
+        await praise("simulator", "lyon-7")
 
-        assert "lyon 7 praised 2 times" in await said(browser)
+        assert "simulator lyon-7 praised 2 times" in await said(browser)
     assert open_pages._pages == {}
 
 
-@pytest.mark.parametrize("station", ["simulator:lyon:9", "", "simulator:lyon:x"])
+@pytest.mark.parametrize("station", ["simulator/lyon-9", "", "simulator/lyon-x"])
 def test_a_station_that_nobody_knows_has_no_fragments(station: str) -> None:
     @on_a_loop
     async def story() -> None:
         await happens({key(7): state()})
         async with browsing() as browser:
             await open_station(browser, station)
-            await praise("lyon", 9)
+            await praise("simulator", "lyon-9")
             await happens({key(7): state(bikes=3)})
 
             assert (await browser.hear())["type"] == "delta"

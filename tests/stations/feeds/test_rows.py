@@ -28,7 +28,7 @@ def test_a_row_of_version_3_is_read(server: AnsweringServer, feed_of: FeedOf):
 
     (reading,) = read(server, feed_of, row)
 
-    assert reading.key == Key("jcdecaux", "lyon", 2010)
+    assert reading.key == Key("jcdecaux:lyon", "2010")
     state = reading.state
     assert (state.bikes, state.mechanical, state.electrical, state.stands, state.capacity) == (5, 2, 3, 17, 22)
     assert (state.connected, state.overflow, state.banking, state.status) == (True, False, True, "OPEN")
@@ -139,7 +139,7 @@ def test_a_bad_row_that_says_its_number_keeps_its_station_listed(server: Answeri
     fetched = feed_of().fetch()
 
     assert fetched.complete
-    assert Key("jcdecaux", "lyon", 2) in fetched.listed
+    assert Key("jcdecaux:lyon", "2") in fetched.listed
 
 
 def test_a_bad_row_without_a_number_makes_the_answer_incomplete(server: AnsweringServer, feed_of: FeedOf):

@@ -39,7 +39,7 @@ def test_our_own_client_reads_all_stations_and_finds_nothing_bad(simulator: Simu
 def test_our_own_client_reads_one_contract_and_the_list_of_them(simulator: Simulator):
     feed = JCDecauxFeed(base_url=f"{simulator.url}/vls/v3", key="any", contract="Toyama")
 
-    assert {reading.key.contract for reading in feed.fetch().readings} == {"toyama"}
+    assert {reading.state.contract for reading in feed.fetch().readings} == {"toyama"}
     assert [contract.name for contract in feed.contracts()] == [contract.name for contract in LIVE]
     feed.close()
 

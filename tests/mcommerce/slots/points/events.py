@@ -8,9 +8,9 @@ class PointsGranted(Event, name="points.granted", topic="points", key="order_id"
     points: int
 
 
-class StationPraised(Event, name="points.station_praised", topic="points-stations", key=("contract", "number")):
-    contract: str
-    number: int
+class StationPraised(Event, name="points.station_praised", topic="points-stations", key=("feed", "station_id")):
+    feed: str
+    station_id: str
 
 
 class RulesChanged(Event, name="points.rules_changed", topic="points-rules", key="rules"):

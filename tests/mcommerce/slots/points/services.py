@@ -17,5 +17,5 @@ def change_rules(*, rules: str) -> None:
 
 
 @transaction.atomic
-def praise_station(*, contract: str, number: int) -> None:
-    publish(StationPraised(contract=contract, number=number))
+def praise_station(*, feed: str, station_id: str) -> None:
+    publish(StationPraised(feed=feed, station_id=station_id))

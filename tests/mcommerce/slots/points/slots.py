@@ -34,8 +34,8 @@ def product_note(product_id: UUID, request: HttpRequest) -> dict[str, object]:
 
 
 @fragment("station", template="points/note.html", updates_on=[StationPraised])
-def station_praise(contract: str, number: int, request: HttpRequest) -> dict[str, object]:
-    return {"said": f"{contract} {number} praised {len(published(StationPraised))} times"}
+def station_praise(feed: str, station_id: str, request: HttpRequest) -> dict[str, object]:
+    return {"said": f"{feed} {station_id} praised {len(published(StationPraised))} times"}
 
 
 @fragment("account", template="points/note.html", queries=0)
