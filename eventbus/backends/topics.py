@@ -6,6 +6,8 @@ from typing import Protocol
 
 import msgspec
 
+from eventbus.backends.broker_settings import BrokerSettings
+
 # Brokers keep a record for this time. Groups read the log and not the outbox, so a group may stop for as long, for
 # example over a long weekend. Rows of outbox and inbox stay while the log still has their record, so a longer time also
 # makes these tables longer.
@@ -89,6 +91,9 @@ class Topics(Protocol):
 
     def found(self, topics: Collection[str]) -> dict[str, TopicSpec | None]:
         """Return each topic's shape on the brokers; None if the topic is missing."""
+
+    def settings(self, topics: Collection[str]) -> BrokerSettings:
+        """Return all settings of a broker and of these topics. Waits for some seconds at most."""
 
     def counts(self, topics: Collection[str], seconds: float = ...) -> dict[str, int]:
         """Return the number of partitions of each existing topic."""

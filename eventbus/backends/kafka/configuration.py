@@ -99,6 +99,16 @@ def configured(kind: str, servers: str, chosen: Mapping[str, Any]) -> dict[str, 
     return config
 
 
+def as_chosen(chosen: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the settings of each kind of client as the site chose them, also where they break a promise."""
+    chosen = {ALIASES.get(name, name): value for name, value in chosen.items()}
+    left_out = CLASSIC_ONLY if chosen.get("group.protocol") == "consumer" else ()
+    merged = {kind: {**DEFAULTS["common"], **DEFAULTS.get(kind, {}), **PROMISES[kind], **chosen} for kind in PROMISES}
+    return {
+        kind: {name: value for name, value in config.items() if name not in left_out} for kind, config in merged.items()
+    }
+
+
 def exposed(chosen: Mapping[str, Any]) -> str:
     """Return why every client that reaches the brokers can write; empty if they authenticate clients."""
     protocol = str(chosen.get("security.protocol") or "PLAINTEXT").upper()

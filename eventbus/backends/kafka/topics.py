@@ -15,6 +15,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs e
 )
 
 from eventbus.backends import topics
+from eventbus.backends.broker_settings import BrokerSettings
+from eventbus.backends.kafka.broker_settings import settings_of_brokers
 from eventbus.backends.topics import TopicSpec
 from eventbus.errors import LogUnavailable
 
@@ -59,6 +61,9 @@ class KafkaTopics:
                 configs=configs,
             )
         return found
+
+    def settings(self, topics: Collection[str]) -> BrokerSettings:
+        return settings_of_brokers(self._admin(), {topic: self._named(topic) for topic in topics})
 
     def generations(self, topics: Collection[str]) -> dict[str, str]:
         """Return the id of each existing topic. A topic gets a new id each time it is created.

@@ -11,6 +11,7 @@ from eventbus.console import (
     Printer,
     Run,
     dead_letters,
+    doctor,
     log_repairs,
     pausing,
     pruning,
@@ -33,6 +34,7 @@ class Command(BaseCommand):
         actions = Actions(parser.add_subparsers(dest="action", required=True, metavar="ACTION"))
         modules = (
             status,
+            doctor,
             topics,
             schema,
             dead_letters,
