@@ -442,6 +442,7 @@ INSTALLED_APPS = [
     "django.forms",  # so that templates/django/forms may say how a field looks
     "channels",
     "csp",
+    "django_htmx",  # for its static file alone
     "js_lib_leaflet",
     "eventbus",
     "mcommerce.features",

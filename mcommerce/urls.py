@@ -5,16 +5,13 @@ from django.urls import include, path
 
 from mcommerce.features import front_page
 from mcommerce.features.installed import addresses
-from mcommerce.overview.journeys import journey
-from mcommerce.overview.pages import overview
 from mcommerce.readiness import health_pages
 
 urlpatterns = [
     *addresses(),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
-    path("eventbus/", overview, name="overview"),
-    path("eventbus/journey/", journey, name="journey"),
+    path("eventbus/", include("mcommerce.overview.urls")),
     path("health/live", health_pages.live, name="health-live"),
     path("health/serving", health_pages.serving, name="health-serving"),
     path("health/ready", health_pages.ready, name="health-ready"),

@@ -5,13 +5,10 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from django.contrib import admin
-from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.module_loading import import_string
-from django.views.decorators.cache import never_cache
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from eventbus.events import KEY_CHARACTERS_MAX, declared_events
@@ -20,10 +17,10 @@ from eventbus.journeys.subjects import Fact, Subject
 from eventbus.schemas.descriptions import description_of
 from mcommerce import staff_permissions
 from mcommerce.features.installed import declared
+from mcommerce.overview.frame import MAY_SEE_EVENTS, context_of, for_staff
 
 logger = logging.getLogger(__name__)
 
-MAY_LOOK = "eventbus.view_outboxrow"  # the page shows what events contain
 MAY_SEE_TIMERS = "eventbus.view_timer"
 QUESTION = "q"
 
@@ -42,16 +39,13 @@ class Entry(NamedTuple):
     cause_type: str = ""
 
 
-@never_cache
 @require_safe
+@for_staff(MAY_SEE_EVENTS)  # the page shows what events contain
 def journey(request: HttpRequest) -> HttpResponse:
     """Show the journey of what the search box names; without a question, the box and what may be typed into it."""
-    if not request.user.is_authenticated:
-        return redirect_to_login(request.get_full_path())
-    if not staff_permissions.may(request.user, MAY_LOOK):
-        raise PermissionDenied
     question = request.GET.get(QUESTION, "").strip()[:KEY_CHARACTERS_MAX]
-    context = {**admin.site.each_context(request), "question": question}
+    title = (f"{question} | " if question else "") + _("Event bus: journey")
+    context = {**context_of(request, "journey"), "title": title, "question": question}
     if question:
         found = follow(question, [_seen_by(request, find) for find in _finders()])
         timers = staff_permissions.may(request.user, MAY_SEE_TIMERS)

@@ -1,42 +1,30 @@
 """The overview's page, for staff who may look into the bus."""
 
-from django.contrib import admin
-from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.cache import never_cache
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from eventbus.operations import status
 from eventbus.operations.group_status import GroupStatus
-from mcommerce import staff_permissions
 from mcommerce.overview.faults import faults
-
-MAY_LOOK = "eventbus.view_progress"
-PART = "part"  # the parameter by which the page's script asks for what changes alone
-REFRESH_SECONDS = 5  # a fault is shown within 15 s: two of these, and the checks' own rounds
+from mcommerce.overview.frame import MAY_LOOK, PART, for_staff, live
 
 
-@never_cache
 @require_safe
+@for_staff(MAY_LOOK)
 def overview(request: HttpRequest) -> HttpResponse:
-    """Show what is wrong, and the state of groups and processes. The script asks for the part that changes."""
-    if not request.user.is_authenticated:
-        return redirect_to_login(request.get_full_path())
-    if not staff_permissions.may(request.user, MAY_LOOK):
-        raise PermissionDenied
+    """Show what is wrong, and the state of groups and processes. htmx asks for the part that changes."""
     found = status.status()
+    wrong = faults(found)
     context = {
-        **admin.site.each_context(request),
+        "title": (f"({len(wrong)}) " if wrong else "") + _("Event bus: overview"),
         "at": found.at,
-        "faults": faults(found),
+        "faults": wrong,
         "groups": sorted(found.groups, key=_urgency),
         "outbox": found.outbox,
         "processes": found.processes,
-        "refresh_ms": REFRESH_SECONDS * 1_000,
     }
-    return render(request, "overview/state.html" if PART in request.GET else "overview/page.html", context)
+    return live(request, "overview", "overview/state.html", context, part=PART in request.GET)
 
 
 def _urgency(one: GroupStatus) -> tuple[bool, float, str, str]:

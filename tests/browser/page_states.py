@@ -157,31 +157,6 @@ def enter_desk(page: Page, site: LiveSite) -> None:
     page.goto(reverse("admin:index"))
 
 
-OPEN_BREAKER = """
-from eventbus import clock
-from eventbus.models import ConsumerGroup
-now = clock.now()
-ConsumerGroup.objects.get_or_create(
-    name="letters", defaults=dict(created_at=now, breaker_opened_at=now, breaker_reason="7 of 10 failed")
-)
-"""
-
-
-def open_breaker(page: Page, site: LiveSite) -> None:
-    """Of a group of its own, which no worker of the site has."""
-    site.manage("shell", "--verbosity=0", "--command", OPEN_BREAKER)
-
-
-def follow_order(page: Page, site: LiveSite) -> None:
-    """An order's journey, from the link of its page at the desk."""
-    cancel_order(page, site)
-    enter_desk(page, site)
-    [(order_id,)] = site.rows("SELECT id FROM orders_order ORDER BY placed_at DESC LIMIT 1")
-    page.goto(reverse("admin:orders_order_change", args=[order_id]))
-    page.locator("a[href*='/eventbus/journey/?q=']").click()
-    expect(page.locator(".journey__line")).to_be_visible()
-
-
 def at_desk(url_name: str, *, after: Reach | None = None) -> Reach:
     """A list of the desk, once something is in it."""
 
@@ -254,9 +229,6 @@ SCENES = [
     Scene("desk", "admin:index", enter_desk),
     Scene("desk-offers", "admin:orders_offer_changelist", at_desk("admin:orders_offer_changelist")),
     Scene("desk-orders", "admin:orders_order_changelist", at_desk("admin:orders_order_changelist", after=cancel_order)),
-    Scene("overview", "overview", at_desk("overview", after=open_breaker)),
-    Scene("journey", "journey", follow_order),
-    Scene("journey-empty", "journey", at_desk("journey")),
     Scene("desk-progress", "admin:eventbus_progress_changelist", at_desk("admin:eventbus_progress_changelist")),
 ]
 

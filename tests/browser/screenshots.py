@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.admin_pages import DESK_SCENES
 from tests.browser.bus_admin_pages import BUS_SCENES
 from tests.browser.chromium import CHROMIUM, CHROMIUM_OPTIONS
+from tests.browser.operator_pages import OPERATOR_SCENES
 from tests.browser.page_states import SCENES, Scene
 from tests.browser.plugin import WAIT_MS
 from tests.live_site import LiveSite, running_site
@@ -40,7 +41,8 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcommerce.settings")
     django.setup()  # the scenes know their pages by URL name
     options.out.mkdir(parents=True, exist_ok=True)
-    scenes = [scene for scene in [*SCENES, *DESK_SCENES, *BUS_SCENES] if scene.name.startswith(tuple(options.only))]
+    every = [*SCENES, *OPERATOR_SCENES, *DESK_SCENES, *BUS_SCENES]
+    scenes = [scene for scene in every if scene.name.startswith(tuple(options.only))]
     failed = []
     with (
         tempfile.TemporaryDirectory(prefix="screenshots-") as folder,

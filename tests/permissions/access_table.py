@@ -41,6 +41,10 @@ ROUTES: dict[str, Route] = {
     ),  # the catalogue; without one, a redirect to another feature
     "overview": Route(get=permission("eventbus.view_progress"), parts=("?part=state",)),
     "journey": Route(get=permission("eventbus.view_outboxrow")),
+    "bus-groups": Route(get=permission("eventbus.view_progress"), parts=("?part=state",)),
+    "bus-operate-group": Route(
+        get=permission("eventbus.change_consumergroup"), post=permission("eventbus.change_consumergroup")
+    ),
     "health-live": Route(get=ALL),
     "health-ready": Route(get=ALL),
     "health-serving": Route(get=ALL),

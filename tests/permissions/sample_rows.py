@@ -72,8 +72,10 @@ def names(tmp_path: Path) -> dict[str, Any]:
 
     ada = _ada()
     found = {
+        "action": "pause",
         "app_label": "accounts",
         "content_type_id": ContentType.objects.get_for_model(User).pk,
+        "group": row(apps.get_model("eventbus.consumergroup")).name,
         "id": ada.pk,
         "object_id": ada.pk,
         "order_id": uuid7(),  # nobody placed it: for payments on a site without orders

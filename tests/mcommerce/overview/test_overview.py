@@ -1,52 +1,27 @@
 """Staff open the overview: it names what is wrong, since when, and leads to the page with the remedy."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
 from eventbus import Permanent, clock
-from eventbus.ids import uuid7
 from eventbus.models import ConsumerGroup, IgnoredType, ProcessRow
 from eventbus.operations.problem import Problem
 from mcommerce import readiness
 from mcommerce.accounts.models import User
 from mcommerce.overview.faults import KINDS, PARTS
 from stations.models import PollPlan, PollRun
-from tests.eventbus.bus_app import House, Mended, open_house
+from tests.eventbus.bus_app import House, Mended
 from tests.live_site import ROOT
+from tests.mcommerce.overview.conftest import FEED
 
 PAGE = "/eventbus/"
-FEED = "jcdecaux:lyon"
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def house(transactional_db: None) -> Iterator[House]:
-    with open_house() as house:
-        yield house
-
-
-@pytest.fixture
-def operator(db: None, settings: Any) -> Client:
-    """Staff who may look into the bus, of a site whose one process lives."""
-    settings.STATIONS_FEEDS = [FEED]
-    user = User.objects.create_user("ada@example.com", is_staff=True)
-    user.user_permissions.add(Permission.objects.get(codename="view_progress"))
-    now = clock.now()
-    groups = {name: ["all/0"] for name in ConsumerGroup.objects.values_list("name", flat=True)}
-    ProcessRow.objects.create(
-        id=uuid7(), role="all", host="here", pid=1, state="active", assignment=groups, began_at=now, beat_at=now
-    )
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def faults(client: Client, **headers: str) -> dict[str, str]:
@@ -135,7 +110,8 @@ def test_the_page_speaks_french(operator: Client) -> None:
 def test_the_pages_script_gets_the_part_that_changes_alone(operator: Client) -> None:
     part = operator.get(PAGE, {"part": "state"}).content.decode()
 
-    assert part.startswith('<section class="overview__verdict"')
+    assert part.startswith("<title>Event bus: overview | Mcommerce</title>")
+    assert '<section class="overview__verdict"' in part
     assert "<html" not in part
 
 

@@ -1,0 +1,1 @@
+"""Describe groups, topics, events and who handles them, for the pages of operators."""

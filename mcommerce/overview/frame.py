@@ -1,0 +1,91 @@
+"""The frame of the operator's pages: who may open one, the navigation, and the part that refreshes itself."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple
+
+from django.contrib import admin
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+
+from mcommerce import staff_permissions
+
+PART = "part"  # the parameter by which htmx asks for what changes alone
+REFRESH_SECONDS = 5  # a fault is shown within 15 s: two of these, and the checks' own rounds
+BY_HTMX = "HX-Request"  # the header of htmx's requests
+RELOAD = "HX-Refresh"  # the header by which htmx loads the whole page again
+
+MAY_LOOK = "eventbus.view_progress"
+MAY_SEE_EVENTS = "eventbus.view_outboxrow"
+MAY_SEE_PROCESSES = "eventbus.view_processrow"
+MAY_OPERATE_GROUPS = "eventbus.change_consumergroup"
+
+View = Callable[..., HttpResponse]
+
+
+class Tab(NamedTuple):
+    """An entry of the navigation: a page, its name, and the permission without which it is left out."""
+
+    url_name: str
+    label: str | Promise
+    permission: str
+
+
+TABS = (
+    Tab("overview", _("Overview"), MAY_LOOK),
+    Tab("journey", _("Journey"), MAY_SEE_EVENTS),
+    Tab("bus-groups", _("Groups"), MAY_LOOK),
+)
+
+
+def may_see_payloads(user: Any) -> bool:
+    """Return whether this user may read what events contain: addresses of people stand in some of them."""
+    return staff_permissions.may(user, MAY_SEE_EVENTS)
+
+
+def for_staff(permission: str) -> Callable[[View], View]:
+    """Return a decorator: the page is for staff with this permission, is never cached, and visitors are to sign in."""
+
+    def decorate(view: View) -> View:
+        @never_cache
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **named: Any) -> HttpResponse:
+            if not request.user.is_authenticated:
+                if BY_HTMX in request.headers:  # signed out meanwhile: the whole page leads to the sign-in page
+                    return HttpResponse(status=401, headers={RELOAD: "true"})
+                return redirect_to_login(request.get_full_path())
+            if not staff_permissions.may(request.user, permission):
+                raise PermissionDenied
+            return view(request, *args, **named)
+
+        return guarded
+
+    return decorate
+
+
+def context_of(request: HttpRequest, url_name: str) -> dict[str, Any]:
+    """Return the variables of the frame around the page with this URL name."""
+    tabs = [tab for tab in TABS if staff_permissions.may(request.user, tab.permission)]
+    return {**admin.site.each_context(request), "tabs": tabs, "tab": url_name}
+
+
+def live(request: HttpRequest, url_name: str, template: str, context: dict[str, Any], *, part: bool) -> HttpResponse:
+    """Return a page whose one part, drawn by `template`, refreshes itself; with `part` that part alone.
+
+    `context` has at least the `title` of the page.
+    """
+    found = {**context_of(request, url_name), "part_template": template, **context}
+    if part:
+        return render(request, "overview/part.html", found)
+    query = request.GET.copy()
+    query[PART] = "state"
+    return render(
+        request,
+        "overview/base.html",
+        {**found, "part_url": f"{request.path}?{query.urlencode()}", "refresh_seconds": REFRESH_SECONDS},
+    )

@@ -1,0 +1,59 @@
+"""The operator's pages under `/eventbus/`, each once there is something to see."""
+
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from tests.browser.page_states import Reach, Scene, at_desk, cancel_order, enter_desk
+from tests.live_site import LiveSite
+
+OPEN_BREAKER = """
+from eventbus import clock
+from eventbus.models import ConsumerGroup
+now = clock.now()
+ConsumerGroup.objects.get_or_create(
+    name="letters", defaults=dict(created_at=now, breaker_opened_at=now, breaker_reason="7 of 10 failed")
+)
+"""
+PART = "[data-live]"  # what refreshes itself
+
+
+def open_breaker(page: Page, site: LiveSite) -> None:
+    """Of a group of its own, which no worker of the site has."""
+    site.manage("shell", "--verbosity=0", "--command", OPEN_BREAKER)
+
+
+def follow_order(page: Page, site: LiveSite) -> None:
+    """An order's journey, from the link of its page at the desk."""
+    cancel_order(page, site)
+    enter_desk(page, site)
+    [(order_id,)] = site.rows("SELECT id FROM orders_order ORDER BY placed_at DESC LIMIT 1")
+    page.goto(reverse("admin:orders_order_change", args=[order_id]))
+    page.locator("a[href*='/eventbus/journey/?q=']").click()
+    expect(page.locator(".journey__line")).to_be_visible()
+
+
+def refreshed(url_name: str, *, after: Reach | None = None) -> Reach:
+    """A page whose part was fetched once more: htmx has run, and nothing of it was refused by the browser."""
+
+    def reach(page: Page, site: LiveSite) -> None:
+        at_desk(url_name, after=after)(page, site)
+        with page.expect_response(lambda answer: "part=state" in answer.url and answer.ok):
+            page.locator(PART).dispatch_event("refresh")
+        expect(page.locator(f"{PART} h1")).to_be_visible()
+
+    return reach
+
+
+def ask_to_resume(page: Page, site: LiveSite) -> None:
+    at_desk("bus-groups", after=open_breaker)(page, site)
+    page.locator("#resume-letters").click()
+    expect(page.locator(".decide h1")).to_be_visible()
+
+
+OPERATOR_SCENES = [
+    Scene("overview", "overview", refreshed("overview", after=open_breaker)),
+    Scene("journey", "journey", follow_order),
+    Scene("journey-empty", "journey", at_desk("journey")),
+    Scene("bus-groups", "bus-groups", refreshed("bus-groups", after=open_breaker)),
+    Scene("bus-resume", "bus-operate-group", ask_to_resume),
+]

@@ -1,0 +1,165 @@
+"""Staff see which group is behind, who reads for it, and pause or resume it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from eventbus import Permanent, clock
+from eventbus.models import ConsumerGroup, OperatorAction, OutboxRow, ProcessRow, Progress
+from tests.eventbus.bus_app import House, Mended
+
+PAGE = "/eventbus/groups/"
+QUERIES_MAX = 12  # of the groups' own; the visitor's session, rights and so on are counted apart
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def card(client: Client, group: str) -> str:
+    """The part of the page about a group."""
+    html = client.get(PAGE, {"part": "state"}).content.decode()
+    [found] = [one for one in html.split("<section") if f'id="group-{group}"' in one]
+    return found
+
+
+def test_a_group_shows_its_members_partitions_and_offsets(operator: Client, house: House) -> None:
+    house.handler("house-a")
+    ProcessRow.objects.update(assignment={"house-a": ["house/0", "house/1"]})
+    house.say(("vase", 1))
+    house.settle()
+
+    found = card(operator, "house-a")
+
+    assert "all here/1 (house/0-1)" in found
+    assert found.count('<th scope="row">house</th>') == 4
+    assert "No process reads" not in found
+
+
+def test_a_group_that_stands_is_behind_in_events_and_seconds_and_falls_further(operator: Client, house: House) -> None:
+    house.handler("house-a")
+    house.say(("vase", 1))
+    house.settle()
+    house.say(("vase", 2), ("vase", 3))
+    ConsumerGroup.objects.filter(name="house-a").update(paused_at=clock.now(), paused_by="ada")
+    house.settle()
+    minute_ago = clock.now() - timedelta(seconds=60)
+    OutboxRow.objects.filter(topic="house").update(appended_at=minute_ago)
+    Progress.objects.filter(group="house-a").update(moved_at=minute_ago)
+
+    found = card(operator, "house-a")
+
+    assert "<dd>2</dd>" in found
+    assert "<dd>60 " in found and "grows" in found
+    assert "bus-state--paused" in found and "by ada" in found
+
+
+def test_failures_lead_to_the_lists_that_have_the_remedy(
+    operator: Client, staff_with: Callable[..., Client], house: House
+) -> None:
+    house.handler("house-a", Mended("vase", error=Permanent("poison")))
+    house.say(("vase", 1))
+    house.settle()
+    link = f'<a href="{reverse("admin:eventbus_deadletter_changelist")}?group=house-a">1</a>'
+
+    assert link in card(staff_with("view_progress", "view_deadletter"), "house-a")
+    assert link not in card(operator, "house-a")
+
+
+def test_a_group_without_a_process_says_so(operator: Client) -> None:
+    ProcessRow.objects.all().delete()
+
+    assert "No process reads for this group." in card(operator, "mail")
+
+
+def test_pausing_asks_first_then_pauses_and_is_in_the_audit_trail(staff_with: Callable[..., Client]) -> None:
+    client = staff_with("view_progress", "change_consumergroup")
+    url = reverse("bus-operate-group", args=["mail", "pause"])
+    assert url in card(client, "mail")
+
+    asked = client.get(url)
+
+    assert "Pause group mail?" in asked.content.decode()
+    assert ConsumerGroup.objects.get(name="mail").paused_at is None
+
+    done = client.post(url, follow=True)
+
+    assert "Group mail is paused." in done.content.decode()
+    group = ConsumerGroup.objects.get(name="mail")
+    assert group.paused_at is not None
+    [action] = OperatorAction.objects.all()
+    assert (action.action, action.group, action.who) == ("pause", "mail", group.paused_by)
+
+
+def test_pausing_twice_says_that_it_is_paused_and_writes_nothing(staff_with: Callable[..., Client]) -> None:
+    client = staff_with("view_progress", "change_consumergroup")
+    url = reverse("bus-operate-group", args=["mail", "pause"])
+    client.post(url)
+
+    again = client.post(url, follow=True)
+
+    assert "Group mail is paused already." in again.content.decode()
+    assert OperatorAction.objects.count() == 1
+
+
+def test_an_open_circuit_breaker_is_closed_by_hand(staff_with: Callable[..., Client]) -> None:
+    client = staff_with("view_progress", "change_consumergroup")
+    ConsumerGroup.objects.filter(name="mail").update(breaker_opened_at=clock.now(), breaker_reason="7 of 10 failed")
+    url = reverse("bus-operate-group", args=["mail", "resume"])
+    assert url in card(client, "mail") and "7 of 10 failed" in card(client, "mail")
+
+    client.post(url)
+
+    assert ConsumerGroup.objects.get(name="mail").breaker_opened_at is None
+
+
+def test_who_may_only_look_is_offered_no_button(operator: Client) -> None:
+    url = reverse("bus-operate-group", args=["mail", "pause"])
+
+    assert url not in card(operator, "mail")
+    assert operator.post(url).status_code == 403
+    assert ConsumerGroup.objects.get(name="mail").paused_at is None
+
+
+@pytest.mark.parametrize("path", ["nobody/pause/", "mail/remove/"])
+def test_an_unknown_group_or_action_is_not_found(staff_with: Callable[..., Client], path: str) -> None:
+    assert staff_with("change_consumergroup").post(PAGE + path).status_code == 404
+
+
+def test_the_number_of_queries_is_the_same_for_any_number_of_events(operator: Client, house: House) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            operator.get(PAGE)
+        return len([one for one in captured if "eventbus_" in one["sql"]])
+
+    house.handler("house-a")
+    few = queries()
+    house.say(*((f"key-{number}", number) for number in range(200)))
+    house.settle()
+    house.say(*((f"key-{number}", number) for number in range(200)))
+
+    assert queries() == few <= QUERIES_MAX
+
+
+def test_the_part_is_fetched_again_without_the_frame(operator: Client) -> None:
+    whole = operator.get(PAGE).content.decode()
+
+    assert f'hx-get="{PAGE}?part=state"' in whole
+    assert '"allowEval": false' in whole and '"includeIndicatorStyles": false' in whole
+
+
+def test_who_was_signed_out_is_led_to_the_sign_in_page(client: Client) -> None:
+    answer = client.get(PAGE, {"part": "state"}, headers={"HX-Request": "true"})
+
+    assert (answer.status_code, answer["HX-Refresh"]) == (401, "true")
+
+
+def test_the_page_speaks_french(operator: Client) -> None:
+    html = operator.get(PAGE, headers={"accept-language": "fr"}).content.decode()
+
+    assert "<h1>Groupes de consommateurs</h1>" in html and "en marche" in html
