@@ -313,7 +313,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'outbox event',
                 'verbose_name_plural': 'outbox',
                 'db_table': 'eventbus_outbox',
-                'indexes': [models.Index(condition=models.Q(('offset__isnull', True), ('rejected', '')), fields=['id'], name='eventbus_outbox_pending'), models.Index(condition=models.Q(('rejected__gt', '')), fields=['topic', 'key'], name='eventbus_outbox_rejected')],
+                'indexes': [models.Index(condition=models.Q(('offset__isnull', True), ('rejected', '')), fields=['id'], name='eventbus_outbox_pending'), models.Index(condition=models.Q(('rejected__gt', '')), fields=['topic', 'key'], name='eventbus_outbox_rejected'), models.Index(condition=models.Q(('offset__isnull', False)), fields=['key', 'id'], name='eventbus_outbox_key')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('offset__isnull', False)), fields=('topic', 'partition', 'offset'), name='eventbus_outbox_log')],
             },
         ),

@@ -25,8 +25,8 @@ class OutboxRow(StoredEvent):
 
     `id` grows in commit order within (topic, key). The relay sets partition and offset when it appends the event. If
     the log rejects it, the relay sets `rejected` to the reason, and an operator decides
-    (`eventbus.publishing.rejected_records`). Each index costs every publisher the write of a page. So rare queries have
-    no index of their own.
+    (`eventbus.publishing.rejected_records`). Each index of new rows costs every publisher the write of a page. So rare
+    queries have an index of sent rows only, which the relay writes, or none.
     """
 
     event_id = models.UUIDField(_("event"))
@@ -47,6 +47,8 @@ class OutboxRow(StoredEvent):
             ),
             # Read before each batch, and empty unless an operator must act: it costs a publisher nothing.
             models.Index(fields=["topic", "key"], name="eventbus_outbox_rejected", condition=models.Q(rejected__gt="")),
+            # For the journey of an order or a station.
+            models.Index(fields=["key", "id"], name="eventbus_outbox_key", condition=models.Q(offset__isnull=False)),
         ]
         constraints = [
             models.UniqueConstraint(
