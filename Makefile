@@ -21,7 +21,7 @@ SITE := mcommerce stations outside eventbus manage.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev translations migrate run kafka test fuzz sweep sweep-postgresql sweep-kafka chaos containers drill rolling days traces mutants lint format reference bench screenshots requirements clean
+.PHONY: help install install-dev translations migrate run kafka test fuzz sweep sweep-postgresql sweep-kafka chaos containers drill rolling days traces mutants lint format reference bench screenshots vendor requirements clean
 
 help: ## say what can be done (this list)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -138,6 +138,9 @@ reference: install-dev ## write docs/reference/events.md anew, from the event cl
 
 bench: install-dev $(VENV)/.bench ## measure the bus, the poll and the pages beside their peers; writes bench.json
 	$(PY) -m benchmarks
+
+vendor: install-dev ## fetch the map's libraries from npm again, as vendor/manifest.json pins them (PIN=1 pins new versions)
+	$(PY) -m tests.stations.vendored_files $(if $(PIN),--pin)
 
 screenshots: install-dev ## take a picture of every page into screenshots/
 	$(PY) -m tests.browser.screenshots

@@ -267,7 +267,7 @@ def _station_faults() -> list[str]:
 
 
 def _draws_tiles(address: str) -> bool:
-    """Return whether this is an address of tiles, with places where Leaflet puts zoom, column and row."""
+    """Return whether this is an address of tiles, with places for zoom, column and row."""
     try:
         found = urlsplit(address)
     except ValueError:  # brackets that are no IPv6 address
@@ -443,7 +443,6 @@ INSTALLED_APPS = [
     "channels",
     "csp",
     "django_htmx",  # for its static file alone
-    "js_lib_leaflet",
     "eventbus",
     "mcommerce.features",
     "mcommerce.web.slots",
@@ -666,11 +665,13 @@ LOGGING = {
 # --- what a browser may do -----------------------------------------------------------------------------------------
 
 _tiles = urlsplit(STATIONS_TILE_URL)
+_tile_origin = [f"{_tiles.scheme}://{_tiles.netloc}"] if _tiles.netloc else []
 _provider = urlsplit(SANDBOX_PROVIDER_URL)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
-        "img-src": ["'self'", "data:", *([f"{_tiles.scheme}://{_tiles.netloc}"] if _tiles.netloc else [])],
+        "img-src": ["'self'", "data:", *_tile_origin],
+        "connect-src": ["'self'", *_tile_origin],  # the map fetches its tiles
         "object-src": ["'none'"],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],

@@ -220,11 +220,14 @@ def test_a_wrong_value_is_refused_with_its_remedy(tmp_path: Path, environment: d
     [("https://tiles.example/{z}/{x}/{y}.png", ["https://tiles.example"]), ("/tiles/{z}/{x}/{y}.png", [])],
 )
 def test_tiles_may_lie_at_one_other_site_or_at_ours(tmp_path: Path, address: str, allowed: list[str]) -> None:
-    sources = "from django.conf import settings; print(settings.CONTENT_SECURITY_POLICY['DIRECTIVES']['img-src'])"
+    sources = (
+        "from django.conf import settings; policy = settings.CONTENT_SECURITY_POLICY['DIRECTIVES'];"
+        "print(policy['img-src'], policy['connect-src'])"
+    )
 
     told = python(tmp_path, sources, STATIONS_TILE_URL=address, STATIONS_TILE_ATTRIBUTION="© Somebody")
 
-    assert told.stdout.strip() == str(["'self'", "data:", *allowed]), told.stderr
+    assert told.stdout.strip() == f"""{["'self'", "data:", *allowed]} {["'self'", *allowed]}""", told.stderr
 
 
 def test_a_failpoint_of_the_chosen_backend_can_be_armed(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ WATCH_DRAWING = """
   window.drawnAt = 0;
   const clear = CanvasRenderingContext2D.prototype.clearRect;
   CanvasRenderingContext2D.prototype.clearRect = function (...box) {
-    if (this.canvas.classList.contains("map__plate")) window.drawnAt = performance.now();
+    if (this.canvas.classList.contains("map__signs")) window.drawnAt = performance.now();
     return clear.apply(this, box);
   };
 """
@@ -108,7 +108,7 @@ def test_a_finger_that_begins_on_the_map_scrolls_the_page(open_page, live_site: 
 @pytest.mark.parametrize("query", ["", f"?contract={page_states.CONTRACT}"], ids=["world", "city"])
 def test_after_zooming_out_a_key_leads_home(page: Page, live_site: LiveSite, query: str) -> None:
     see_live(page, DASHBOARD + query)
-    page.locator("#map").focus()
+    page.locator("#map canvas.maplibregl-canvas").focus()
     page.keyboard.press("-")
     page.keyboard.press("-")
     expect(page).to_have_url(re.compile("#map="))
@@ -153,7 +153,7 @@ def test_title_city_and_camera_follow_the_address_back_and_forth(open_page, live
 def test_an_address_with_a_camera_shows_what_its_sender_saw(page: Page, live_site: LiveSite) -> None:
     see_live(page, f"{DASHBOARD}?contract={page_states.CONTRACT}#map=15/45.7600/4.8400")
 
-    page.locator("#map").focus()
+    page.locator("#map canvas.maplibregl-canvas").focus()
     page.keyboard.press("+")
 
     expect(page).to_have_url(re.compile(r"#map=16/45\.7"))

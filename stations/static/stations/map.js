@@ -1,168 +1,216 @@
-// The map: land from our own outline (or tiles, if the site has a source), and the layer with cities and stations.
+// The map: MapLibre draws the ground, and our own canvas above it the stations. Without WebGL the page says so, and the list stays.
 
-import { CITY_ZOOM, StationLayer } from "./station_layer.js";
-import { readInk } from "./station_symbols.js";
+import { groundName, groundOf, showCredits } from "./map_ground.js";
+import { NEAR_ZOOM, StationLayer } from "./station_layer.js";
 import { make, number, say } from "./texts.js";
 
-const FINE_FROM_ZOOM = 4; // the coarse outline shows its corners from here
 const CLICK_REACH_PX = 14; // a thumb is wider than a disc
-const MAX_ZOOM = 17;
-const WORLD = [[-58, -179], [78, 179]];
-const CLUSTER_DEGREES = 30; // "all" first shows the cities nearer than this to the middle one
+const ZOOM = { minZoom: 0.5, maxZoom: 18 };
+const WORLD = [[-179, -58], [179, 78]];
+const NEIGHBOURS_DEGREES = 30; // "all" first shows the cities nearer than this to the middle one
+const STATION_ZOOM = 14; // streets around one station
 
 export class StationsMap {
   /** `onMoved(camera)` gets the camera that the reader chose, or null for the first view. */
   constructor(element, { world, cityName, onStation, onCity, onMoved }) {
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const byFinger = matchMedia("(pointer: coarse)").matches;
-    this.element = element;
-    this.world = world;
-    this.cityName = cityName;
-    element.replaceChildren();
-    this.map = L.map(element, {
-      preferCanvas: true, zoomControl: false, attributionControl: false, minZoom: 1, maxZoom: MAX_ZOOM, maxBounds: [[-85, -200], [85, 200]],
-      dragging: !byFinger, // one finger scrolls the page, two move and zoom the map
-      zoomAnimation: !still, fadeAnimation: !still, inertia: !still, zoomSnap: 0.5, center: [47, 8], zoom: 4,
-    });
-    L.control.zoom({ zoomInTitle: say("map-zoom-in"), zoomOutTitle: say("map-zoom-out") }).addTo(this.map);
-    this.offerHome(onMoved);
-    L.control.scale({ imperial: false }).addTo(this.map);
-    if (byFinger) element.append(make("p", "map__hint", say("map-touch")));
-    this.map.createPane("stations").classList.add("map__pane");
-    this.layer = new StationLayer(world, cityName).addTo(this.map);
-    this.layGround(element.closest("[data-land]").dataset);
-    this.answerPointer(onStation, onCity);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
+    Object.assign(this, { element, world, cityName, onStation, onCity, onMoved });
+    this.given = element.closest("[data-land]").dataset;
+    this.metric = "bikes";
+    this.selected = null;
+    this.load().catch(() => this.sayWithout("map-failed"));
   }
 
-  /** Add a button that restores the first view, and report the moves that the reader makes. */
-  offerHome(onMoved) {
-    const home = L.control({ position: "topleft" });
-    home.onAdd = () => {
-      const bar = L.DomUtil.create("div", "leaflet-bar leaflet-control");
-      const button = make("button", "map__home", "⌂");
-      button.type = "button";
-      button.title = say("map-home");
-      button.setAttribute("aria-label", say("map-home"));
-      button.addEventListener("click", () => this.show(this.contract));
-      L.DomEvent.disableClickPropagation(bar);
-      bar.append(button);
-      return bar;
-    };
-    home.addTo(this.map);
+  /** Load MapLibre, after the list is shown. What was asked for meanwhile is done then. */
+  async load() {
+    if (!document.createElement("canvas").getContext("webgl2")) return this.sayWithout("map-no-webgl");
+    const library = await loadLibrary(this.given);
+    this.element.replaceChildren();
+    const byFinger = matchMedia("(pointer: coarse)").matches;
+    this.library = library;
+    this.map = new library.Map({
+      container: this.element, attributionControl: false, center: [8, 47], zoom: 3, ...ZOOM,
+      cooperativeGestures: byFinger, // one finger scrolls the page, two move and zoom the map
+      dragRotate: false, pitchWithRotate: false, touchPitch: false, fadeDuration: 0, locale: words(),
+    });
+    this.map.touchZoomRotate.disableRotation();
+    this.map.keyboard.disableRotation();
+    this.addControls(byFinger);
+    this.layer = new StationLayer(this.map, this.world, this.cityName);
+    this.layer.metric = this.metric;
+    this.layer.selected = this.selected;
+    this.answerReader();
+    this.begin?.();
+    this.keepGround();
+  }
+
+  sayWithout(text) {
+    this.element.replaceChildren(make("p", "map__without muted", say(text)));
+    this.element.classList.add("map--without");
+  }
+
+  addControls(byFinger) {
+    this.map.addControl(new this.library.NavigationControl({ showCompass: false }), "top-left");
+    this.map.addControl(homeControl(() => this.show(this.contract)), "top-left");
+    this.map.addControl(new this.library.ScaleControl(), "bottom-left");
+    if (byFinger) this.element.append(make("p", "map__hint", say("map-touch")));
+    showCredits(this.element, this.given);
+  }
+
+  /** Show the ground for the zoom, in the light or dark theme. */
+  keepGround() {
+    this.map.on("zoom", () => this.layGround());
+    this.layGround();
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      this.ground = null;
+      this.layGround();
+      this.layer.recolour();
+    });
+    this.map.on("render", () => (this.element.dataset.renders = Number(this.element.dataset.renders ?? 0) + 1)); // for measurements
+  }
+
+  layGround() {
+    const zoom = this.map.getZoom();
+    this.element.classList.toggle("map--near", zoom >= NEAR_ZOOM);
+    const name = groundName(this.given, zoom);
+    if (name !== this.ground) this.map.setStyle(groundOf(this.given, name));
+    this.ground = name;
+  }
+
+  answerReader() {
     for (const kind of ["pointerdown", "wheel", "keydown", "touchstart"]) {
       this.element.addEventListener(kind, ({ target }) => (this.isMoved = !target.closest(".map__home")), { capture: true, passive: true });
     }
-    this.map.on("moveend", () => onMoved(this.isMoved ? this.camera : null));
+    this.map.on("moveend", () => this.onMoved(this.isMoved ? this.camera : null));
+    this.map.on("click", ({ point }) => this.choose(this.layer.under(point, CLICK_REACH_PX)));
+    this.map.getCanvas().addEventListener("keydown", ({ key }) => {
+      const { clientWidth, clientHeight } = this.element;
+      if (key === "Enter") this.choose(this.layer.under({ x: clientWidth / 2, y: clientHeight / 2 }, Infinity));
+      if (key === "Home") this.show(this.contract);
+    });
+    this.offerTip();
+  }
+
+  offerTip() {
+    const tip = make("p", "map__tip");
+    tip.hidden = true;
+    this.element.append(tip);
+    this.map.on("mousemove", ({ point }) => {
+      const sign = this.layer.under(point, 4);
+      this.map.getCanvas().style.cursor = sign ? "pointer" : "";
+      tip.hidden = !sign;
+      if (!sign) return;
+      tip.textContent = this.inWords(sign);
+      tip.style.left = `${Math.max(90, Math.min(this.element.clientWidth - 90, sign.x))}px`;
+      tip.style.top = `${sign.y - sign.radius}px`;
+    });
+    this.map.on("mouseout", () => (tip.hidden = true));
+  }
+
+  /** Select the station of a sign; from afar a city; or show what a cluster holds. */
+  choose(sign) {
+    if (!sign) return;
+    if (sign.station) return this.onStation(sign.station);
+    if (sign.contracts.size === 1 && this.map.getZoom() < NEAR_ZOOM) return this.onCity([...sign.contracts.keys()][0]);
+    const box = new this.library.LngLatBounds();
+    for (const id of sign.members) box.extend(lngLat(this.world.stations.get(id)));
+    this.map.fitBounds(box, { padding: 60, maxZoom: STATION_ZOOM, animate: !isStill() });
+  }
+
+  inWords({ station, contracts, members, values }) {
+    if (station) return `${station.name}: ${say("bikes")} ${number(station.bikes)}, ${say("stands")} ${number(station.stands)}`;
+    const name = [...contracts.keys()].map(this.cityName).join(", ");
+    return say("city", { name, stations: number(members.length), bikes: number(values.bikes) });
   }
 
   get camera() {
     const { lat, lng } = this.map.getCenter();
-    return { zoom: this.map.getZoom(), lat, lng };
-  }
-
-  layGround({ land, landFine, tileUrl, tileAttribution }) {
-    if (tileUrl) {
-      L.tileLayer(tileUrl, { maxZoom: MAX_ZOOM }).addTo(this.map);
-      this.nameTiles(tileAttribution);
-      return;
-    }
-    this.outlines = { coarse: { url: land }, fine: { url: landFine } };
-    this.map.on("zoomend", () => this.chooseGround());
-    this.chooseGround();
-  }
-
-  /** Show the attribution of the tiles. Leaflet takes HTML: ours is a text, and stays one. */
-  nameTiles(text) {
-    L.control.attribution({ prefix: false }).addAttribution(make("span", "", text).innerHTML).addTo(this.map);
-  }
-
-  /** Show the outline for the zoom; none near a city, where a coast some kilometres off would mislead. */
-  chooseGround() {
-    const zoom = this.map.getZoom();
-    const wanted = zoom >= CITY_ZOOM ? null : zoom >= FINE_FROM_ZOOM ? "fine" : "coarse";
-    this.element.classList.toggle("map--near", wanted === null);
-    if (wanted === this.ground) return;
-    this.ground = wanted;
-    for (const outline of Object.values(this.outlines)) outline.layer?.remove();
-    if (wanted) this.showOutline(wanted);
-  }
-
-  async showOutline(name) {
-    const outline = this.outlines[name];
-    outline.shape ??= fetch(outline.url).then((answer) => answer.json());
-    const shape = await outline.shape.catch(() => null); // without it the map is bare, not broken
-    if (!shape) return;
-    outline.layer ??= L.geoJSON(shape, { interactive: false, style: () => this.landStyle() });
-    if (this.ground === name) outline.layer.addTo(this.map);
-  }
-
-  landStyle() {
-    const ink = readInk();
-    return { stroke: true, color: ink.map_line, weight: 1, fillColor: ink.map_land, fillOpacity: 1 };
-  }
-
-  recolour() {
-    for (const outline of Object.values(this.outlines ?? {})) outline.layer?.setStyle(this.landStyle());
-    this.layer.recolour();
-  }
-
-  answerPointer(onStation, onCity) {
-    const tip = L.tooltip({ direction: "top", offset: [0, -8], className: "map__tip" });
-    this.map.on("click", ({ containerPoint }) => {
-      const sign = this.layer.under(containerPoint, CLICK_REACH_PX);
-      if (sign?.station) onStation(sign.station);
-      if (sign?.city) onCity(sign.city.contract);
-    });
-    this.map.on("mousemove", ({ containerPoint }) => {
-      const sign = this.layer.under(containerPoint, 4);
-      this.element.classList.toggle("map--on-sign", Boolean(sign));
-      if (!sign) return void tip.remove();
-      tip.setContent(make("span", "", this.inWords(sign)));
-      tip.setLatLng(this.map.containerPointToLatLng([sign.x, sign.y])).addTo(this.map);
-    });
-    this.map.on("mouseout", () => tip.remove());
-  }
-
-  inWords({ station, city }) {
-    if (station) return `${station.name}: ${say("bikes")} ${number(station.bikes)}, ${say("stands")} ${number(station.stands)}`;
-    return say("city", { name: this.cityName(city.contract), stations: number(city.stations), bikes: number(city.bikes) });
+    return { zoom: Math.round(this.map.getZoom() * 100) / 100, lat, lng };
   }
 
   /** Show one city's stations, or the cities that lie together. */
   show(contract) {
     this.contract = contract;
     this.isMoved = false;
-    const points = contract ? this.world.of(contract).map(({ lat, lng }) => [lat, lng]) : this.cluster();
-    if (points.length) this.map.fitBounds(points, { padding: [24, 24], maxZoom: 14 });
-    else this.map.fitBounds(WORLD);
+    this.whenLoaded(() => {
+      const points = contract ? this.world.of(contract).map(lngLat) : this.neighbours();
+      const box = points.reduce((all, point) => all.extend(point), new this.library.LngLatBounds());
+      this.map.fitBounds(points.length ? box : WORLD, { padding: 32, maxZoom: STATION_ZOOM - 1, animate: false });
+    });
   }
 
   /** Show the camera in the address, which the reader chose. */
   look({ zoom, lat, lng }) {
     this.isMoved = true;
-    this.map.setView([lat, lng], zoom, { animate: false });
+    this.whenLoaded(() => this.map.jumpTo({ center: [lng, Math.max(-85, Math.min(85, lat))], zoom }));
   }
 
-  cluster() {
+  /** Do this, or if the library is not there yet, do it then; the last one counts. */
+  whenLoaded(view) {
+    if (this.map) view();
+    else this.begin = view;
+  }
+
+  /** Return the middles of the cities that are near the middle one. */
+  neighbours() {
     const cities = [...this.world.cities.values()].filter((city) => city.stations);
-    const points = cities.map((city) => [city.lat / city.stations, city.lng / city.stations]);
+    const points = cities.map((city) => [city.lng / city.stations, city.lat / city.stations]);
     const middle = (axis) => points.map((point) => point[axis]).sort((one, other) => one - other)[points.length >> 1];
-    const [lat, lng] = [middle(0), middle(1)];
-    return points.filter((point) => Math.abs(point[0] - lat) < CLUSTER_DEGREES && Math.abs(point[1] - lng) < CLUSTER_DEGREES);
+    const [lng, lat] = [middle(0), middle(1)];
+    return points.filter((point) => Math.abs(point[0] - lng) < NEIGHBOURS_DEGREES && Math.abs(point[1] - lat) < NEIGHBOURS_DEGREES);
   }
 
   select(station, { move = false } = {}) {
-    this.layer.selected = station?.id ?? null;
-    if (station && move) this.isMoved = true;
-    if (station && move) this.map.setView([station.lat, station.lng], Math.max(this.map.getZoom(), 14));
+    this.selected = station?.id ?? null;
+    if (station && move) this.look({ ...station, zoom: Math.max(this.map?.getZoom() ?? 0, STATION_ZOOM) });
+    if (!this.layer) return;
+    this.layer.selected = this.selected;
     this.layer.draw();
   }
 
-  /** Draw a change of the world: of everything, or of the stations in `happened` if one of them is in sight. */
-  update(happened) {
-    if (!happened) return this.layer.draw();
-    for (const change of happened) this.layer.pulse(change);
-    if (happened.some((change) => this.layer.sees(change))) this.layer.draw();
+  /** Show bikes, electric bikes or places in the signs. */
+  showMetric(metric) {
+    this.metric = metric;
+    if (!this.layer) return;
+    this.layer.metric = metric;
+    this.layer.draw();
   }
+
+  /** Draw a change of the world, if it shows: everything, or the changes that happened. */
+  update(happened) {
+    this.layer?.update(happened);
+  }
+}
+
+const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+const lngLat = ({ lng, lat }) => [lng, lat];
+
+const words = () => ({
+  "Map.Title": say("map-title"),
+  "NavigationControl.ZoomIn": say("map-zoom-in"),
+  "NavigationControl.ZoomOut": say("map-zoom-out"),
+  "CooperativeGesturesHandler.MobileHelpText": say("map-touch"),
+});
+
+/** Return MapLibre, its style sheet loaded and its worker known. */
+async function loadLibrary({ mapLibrary, mapWorker, mapSheet }) {
+  const sheet = make("link");
+  Object.assign(sheet, { rel: "stylesheet", href: mapSheet });
+  const ready = new Promise((resolve, reject) => Object.assign(sheet, { onload: resolve, onerror: reject }));
+  document.head.prepend(sheet); // ours come after it
+  const [library] = await Promise.all([import(mapLibrary), ready]);
+  library.setWorkerUrl(new URL(mapWorker, location.href).href);
+  library.setWorkerCount(1);
+  return library;
+}
+
+/** Return the control whose button restores the first view. */
+function homeControl(onHome) {
+  const bar = make("div", "maplibregl-ctrl maplibregl-ctrl-group");
+  const button = make("button", "map__home", "⌂");
+  button.type = "button";
+  button.title = say("map-home");
+  button.setAttribute("aria-label", say("map-home"));
+  button.addEventListener("click", onHome);
+  bar.append(button);
+  return { onAdd: () => bar, onRemove: () => bar.remove() };
 }

@@ -1,10 +1,13 @@
-// The signs on the map, drawn on a canvas: they differ by shape and fill, not by colour alone.
+// The signs on the map, drawn on a canvas: they differ by shape, fill and number, never by colour alone.
 
 import { stateOf } from "./station_store.js";
 
-const TOKENS = ["surface", "ink", "accent", "bikes", "docks", "void", "closed", "map-line", "map-land", "map-label", "serif", "sans"];
-const NUMBER_FROM_RADIUS = 10; // below, a number inside cannot be read
+const TOKENS = ["surface", "ink", "accent", "bikes", "docks", "void", "closed", "map-sea", "map-line", "map-land", "map-label", "serif", "sans"];
+const NUMBER_FROM_RADIUS_PX = 9; // below, a number inside cannot be read
+const NUMBER_MIN_PX = 11;
 const FULL_CIRCLE = 2 * Math.PI;
+const compact = new Intl.NumberFormat(document.documentElement.lang || "en", { notation: "compact", maximumFractionDigits: 1 });
+const COLOURS = { bikes: "bikes", ebikes: "bikes", places: "docks" };
 
 /** Return the site's current colours, light or dark. */
 export function readInk() {
@@ -12,77 +15,121 @@ export function readInk() {
   return Object.fromEntries(TOKENS.map((name) => [name.replace("-", "_"), style.getPropertyValue(`--${name}`).trim()]));
 }
 
-/** Draw one station: a glass that fills, an empty ring with a bar, a square without room, or a cross. */
-export function drawStation(pen, ink, station, { x, y, radius }) {
-  const state = stateOf(station);
-  if (state !== "open") return drawCross(pen, ink, x, y, radius * 0.8);
-  if (station.bikes === 0) return drawVoid(pen, ink, x, y, radius);
-  if (station.stands === 0) return drawFull(pen, ink, station, x, y, radius);
-  drawGlass(pen, ink, x, y, radius, station.bikes / (station.bikes + station.stands));
-  drawNumber(pen, ink.ink, ink, station.bikes, x, y, radius);
+/** Return a station's look: open, closed, silent (old counts), bad (its row cannot be read), or unknown. */
+export const lookOf = (station) => ({ fresh: "open", stale: "silent", frozen: "bad" })[station.state] ?? station.state ?? stateOf(station);
+
+/** Return true if a station's counts count. */
+export const contains = (station) => lookOf(station) === "open" || lookOf(station) === "silent";
+
+/** Return what the switch above the map can show. Null is unknown. */
+export const valuesOf = ({ bikes, electrical, stands }) => ({ bikes, ebikes: electrical, places: stands });
+
+/** Draw one station: a disc (bikes) or square (places) that fills, or the mark of a state. */
+export function drawStation(pen, ink, { x, y, radius, look, value, share, metric }) {
+  const colour = ink[COLOURS[metric]];
+  const line = Math.max(1.25, radius / 6);
+  if (look === "closed") return drawCross(pen, ink, x, y, radius * 0.75);
+  if (look === "bad" || look === "unknown") return drawMark(pen, ink, look === "bad" ? "!" : "?", x, y, radius);
+  const dashes = look === "silent" ? [3, 2] : [];
+  if (value === 0) {
+    outline(pen, metric, x, y, radius, ink.surface, ink.void, line, dashes);
+    return stroke(pen, ink.void, line, [x - radius * 0.45, y], [x + radius * 0.45, y]);
+  }
+  drawGlass(pen, ink, { x, y, radius, share, metric, colour, line, dashes });
+  drawNumber(pen, ink, value ?? "–", x, y, radius);
 }
 
-/** Draw a circle filled from below by `share`. */
-export function drawGlass(pen, ink, x, y, radius, share) {
-  disc(pen, x, y, radius, ink.surface);
-  const angle = Math.acos(Math.max(-1, Math.min(1, 1 - 2 * share)));
-  pen.beginPath();
-  pen.arc(x, y, radius, Math.PI / 2 - angle, Math.PI / 2 + angle);
-  pen.closePath();
-  pen.globalAlpha = 0.55;
-  pen.fillStyle = ink.bikes;
-  pen.fill();
-  pen.globalAlpha = 1;
-  ring(pen, x, y, radius, ink.bikes, Math.max(1.25, radius / 6));
+/** Draw a cluster: as a station, with a second line around it. */
+export function drawCluster(pen, ink, { x, y, radius, value, share, metric }) {
+  const colour = ink[value === 0 ? "void" : COLOURS[metric]];
+  outline(pen, metric, x, y, radius + 3, null, colour, 1, []);
+  drawGlass(pen, ink, { x, y, radius, share, metric, colour, line: 2, dashes: [] });
+  drawNumber(pen, ink, value, x, y, Math.max(radius * 0.8, NUMBER_FROM_RADIUS_PX));
 }
 
 export function ring(pen, x, y, radius, colour, width) {
+  outline(pen, "bikes", x, y, radius, null, colour, width, []);
+}
+
+function trace(pen, metric, x, y, radius) {
   pen.beginPath();
-  pen.arc(x, y, radius, 0, FULL_CIRCLE);
+  if (metric === "places") pen.rect(x - radius * 0.9, y - radius * 0.9, radius * 1.8, radius * 1.8);
+  else pen.arc(x, y, radius, 0, FULL_CIRCLE);
+}
+
+function outline(pen, metric, x, y, radius, fill, colour, width, dashes) {
+  trace(pen, metric, x, y, radius);
+  pen.fillStyle = fill ?? "transparent";
+  if (fill) pen.fill();
+  pen.setLineDash(dashes);
   pen.strokeStyle = colour;
   pen.lineWidth = width;
   pen.stroke();
+  pen.setLineDash([]);
 }
 
-function disc(pen, x, y, radius, colour) {
+/** Draw a disc or square that is filled from below by `share`. */
+function drawGlass(pen, ink, { x, y, radius, share, metric, colour, line, dashes }) {
+  trace(pen, metric, x, y, radius);
+  pen.fillStyle = ink.surface;
+  pen.fill();
   pen.beginPath();
-  pen.arc(x, y, radius, 0, FULL_CIRCLE);
+  if (metric === "places") pen.rect(x - radius * 0.9, y + radius * 0.9 * (1 - 2 * share), radius * 1.8, radius * 1.8 * share);
+  else {
+    const angle = Math.acos(Math.max(-1, Math.min(1, 1 - 2 * share)));
+    pen.arc(x, y, radius, Math.PI / 2 - angle, Math.PI / 2 + angle);
+  }
+  pen.globalAlpha = 0.4;
   pen.fillStyle = colour;
   pen.fill();
+  pen.globalAlpha = 1;
+  outline(pen, metric, x, y, radius, null, colour, line, dashes);
+  if (metric === "ebikes") drawBolt(pen, ink, x + radius * 0.75, y - radius * 0.75, Math.max(5, radius * 0.45));
 }
 
-function drawVoid(pen, ink, x, y, radius) {
-  disc(pen, x, y, radius, ink.surface);
-  ring(pen, x, y, radius, ink.void, Math.max(1.25, radius / 6));
-  line(pen, ink.void, Math.max(1.25, radius / 6), [x - radius * 0.45, y], [x + radius * 0.45, y]);
-}
-
-function drawFull(pen, ink, station, x, y, radius) {
-  const half = radius * 0.9;
-  pen.fillStyle = ink.docks;
-  pen.fillRect(x - half, y - half, 2 * half, 2 * half);
+/** Draw a small bolt of lightning at the upper right. */
+function drawBolt(pen, ink, x, y, size) {
+  pen.beginPath();
+  for (const [right, down] of [[0.3, -1], [-0.6, 0.2], [0, 0.2], [-0.3, 1], [0.6, -0.2], [0, -0.2]]) pen.lineTo(x + right * size, y + down * size);
+  pen.closePath();
+  pen.fillStyle = ink.ink;
   pen.strokeStyle = ink.surface;
-  pen.lineWidth = 1;
-  pen.strokeRect(x - half, y - half, 2 * half, 2 * half);
-  drawNumber(pen, ink.surface, ink, station.bikes, x, y, radius);
+  pen.lineWidth = 2;
+  pen.stroke();
+  pen.fill();
 }
 
 function drawCross(pen, ink, x, y, reach) {
   const width = Math.max(1.5, reach / 3);
-  line(pen, ink.closed, width, [x - reach, y - reach], [x + reach, y + reach]);
-  line(pen, ink.closed, width, [x - reach, y + reach], [x + reach, y - reach]);
+  stroke(pen, ink.closed, width, [x - reach, y - reach], [x + reach, y + reach]);
+  stroke(pen, ink.closed, width, [x - reach, y + reach], [x + reach, y - reach]);
 }
 
-function drawNumber(pen, colour, ink, value, x, y, radius) {
-  if (radius < NUMBER_FROM_RADIUS) return;
-  pen.font = `600 ${Math.round(radius)}px ${ink.sans}`;
+/** Draw a diamond with a sign in it, for a state without counts. */
+function drawMark(pen, ink, text, x, y, radius) {
+  pen.beginPath();
+  for (const [right, down] of [[0, -1], [1, 0], [0, 1], [-1, 0]]) pen.lineTo(x + right * radius * 1.1, y + down * radius * 1.1);
+  pen.closePath();
+  pen.fillStyle = ink.surface;
+  pen.fill();
+  pen.setLineDash(text === "?" ? [2, 2] : []);
+  pen.strokeStyle = ink.closed;
+  pen.lineWidth = Math.max(1.25, radius / 6);
+  pen.stroke();
+  pen.setLineDash([]);
+  drawNumber(pen, ink, text, x, y, radius);
+}
+
+function drawNumber(pen, ink, value, x, y, radius) {
+  if (radius < NUMBER_FROM_RADIUS_PX) return;
+  pen.font = `600 ${Math.max(NUMBER_MIN_PX, Math.round(radius))}px ${ink.sans}`;
   pen.textAlign = "center";
   pen.textBaseline = "middle";
-  pen.fillStyle = colour;
-  pen.fillText(String(value), x, y + 0.5);
+  pen.fillStyle = ink.ink;
+  pen.fillText(typeof value === "number" && value > 999 ? compact.format(value) : String(value), x, y + 0.5);
 }
 
-function line(pen, colour, width, [fromX, fromY], [toX, toY]) {
+function stroke(pen, colour, width, [fromX, fromY], [toX, toY]) {
   pen.beginPath();
   pen.moveTo(fromX, fromY);
   pen.lineTo(toX, toY);

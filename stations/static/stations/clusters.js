@@ -1,0 +1,74 @@
+// The clusters of the stations at each zoom. A worker finds them, by place alone; the sums follow every change here.
+
+import { contains, valuesOf } from "./station_symbols.js";
+
+const RADIUS_PX = 44; // two signs nearer than this become one
+export const CLUSTERS_TO_ZOOM = 11; // from 12 on, each station has its own sign
+
+export class Clusters {
+  /** `onReady()` is called when clusters that were asked for are there. */
+  constructor(world, onReady) {
+    this.world = world;
+    this.generation = 0;
+    this.places = null; // station id -> its place, once the worker has them
+    this.ids = [];
+    this.groups = new Map(); // zoom -> clusters
+    this.asked = new Set(); // zooms
+    this.worker = new Worker(new URL("./cluster_worker.js", import.meta.url), { type: "module" });
+    this.worker.addEventListener("message", ({ data }) => {
+      if (data.generation !== this.generation) return;
+      this.groups.set(data.zoom, this.grouped(data));
+      onReady();
+    });
+  }
+
+  /** Forget the clusters if a station came, went or moved. */
+  refresh(happened) {
+    const known = this.places;
+    if (known && happened?.every((change) => !change.removed && known.get(change.id) === place(change))) return;
+    this.generation += 1;
+    this.places = null;
+    this.groups.clear();
+    this.asked.clear();
+  }
+
+  /** Return the clusters at a zoom, or of the last zoom until they are found; each with fresh sums if `changed`. */
+  at(zoom) {
+    if (!this.groups.has(zoom) && !this.asked.has(zoom)) this.ask(zoom);
+    this.last = this.groups.get(zoom) ?? this.last;
+    return this.last ?? [];
+  }
+
+  ask(zoom) {
+    this.asked.add(zoom);
+    const order = { generation: this.generation, zoom, count: this.world.stations.size };
+    if (this.places) return this.worker.postMessage(order);
+    const stations = [...this.world.stations.values()];
+    this.ids = stations.map(({ id }) => id);
+    this.places = new Map(stations.map((station) => [station.id, place(station)]));
+    const [lng, lat] = ["lng", "lat"].map((axis) => Float64Array.from(stations, (station) => station[axis]));
+    this.worker.postMessage({ ...order, lng, lat, radius: RADIUS_PX, maxZoom: CLUSTERS_TO_ZOOM }, [lng.buffer, lat.buffer]);
+  }
+
+  grouped({ of, middles }) {
+    const groups = Array.from({ length: middles.length / 2 }, (_, at) => ({ lng: middles[2 * at], lat: middles[2 * at + 1], members: [] }));
+    of.forEach((number, at) => groups[number]?.members.push(this.ids[at]));
+    for (const group of groups) this.sum(group);
+    return groups;
+  }
+
+  /** Add up what the cluster's stations have. Stations that cannot be believed or used count nothing. */
+  sum(group) {
+    group.values = { bikes: 0, ebikes: 0, places: 0 };
+    group.contracts = new Map(); // contract -> stations
+    for (const id of group.members) {
+      const station = this.world.stations.get(id);
+      if (!station) continue;
+      group.contracts.set(station.contract, (group.contracts.get(station.contract) ?? 0) + 1);
+      if (!contains(station)) continue;
+      for (const [name, value] of Object.entries(valuesOf(station))) group.values[name] += value ?? 0;
+    }
+  }
+}
+
+const place = ({ lng, lat }) => `${lng} ${lat}`;
