@@ -128,6 +128,7 @@ DRAIN_SECONDS = env.float("DRAIN_SECONDS", 0, validate=validate.Range(0, 15))
 # Seconds after which an unsent event fails /health/ready; a standby relays within five, a restart takes thirty
 READY_OUTBOX_SECONDS = env.int("READY_OUTBOX_SECONDS", 60, validate=POSITIVE)
 HEALTH_TOKEN = env.str("HEALTH_TOKEN", "")  # a request with it reads /health/ready as staff do
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")  # only a request with it reads /metrics; without one, only this machine
 RUN_BUS_IN_SERVER = env.bool(
     "RUN_BUS_IN_SERVER", True
 )  # the server process also runs the bus, the poller and the local stand-ins
@@ -174,10 +175,11 @@ def _faults() -> list[str]:
         faults.append(f"SHOP_CURRENCY is {SHOP_CURRENCY!r}: write the ISO 4217 code of a currency in use, such as EUR")
     if VAR_DIR.exists() and not VAR_DIR.is_dir():
         faults.append(f"VAR_DIR is {VAR_DIR}, which is no folder")
-    if HEALTH_TOKEN and len(HEALTH_TOKEN) < TOKEN_CHARACTERS_MIN:
-        faults.append(
-            f"HEALTH_TOKEN has fewer than {TOKEN_CHARACTERS_MIN} characters, so it can be guessed: {MAKE_ONE}"
-        )
+    faults += [
+        f"{name} has fewer than {TOKEN_CHARACTERS_MIN} characters, so it can be guessed: {MAKE_ONE}"
+        for name, token in {"HEALTH_TOKEN": HEALTH_TOKEN, "METRICS_TOKEN": METRICS_TOKEN}.items()
+        if token and len(token) < TOKEN_CHARACTERS_MIN
+    ]
     return faults + _station_faults()
 
 
@@ -421,6 +423,10 @@ try:
     _prepare_database_file()
 except OSError as error:
     raise ImproperlyConfigured(_unwritable(error)) from None
+# Where each process keeps its metrics, by the name that prometheus_client knows. A value from the environment is not
+# used: it would be of another site, which has started this one.
+if FILES_LOCK:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(VAR_DIR / "metrics")
 _simulated = all(feed.startswith("simulator") for feed in STATIONS_FEEDS)
 STATIONS_POLL_INTERVAL_MS = STATIONS_POLL_INTERVAL_MS or (
     2_000 if _simulated else 60_000
@@ -459,8 +465,10 @@ INSTALLED_APPS = [
     "allauth.mfa",
 ]
 MIDDLEWARE = [
+    "mcommerce.monitoring.http_requests.requests_are_counted",
     "mcommerce.web.correlation.requests_have_ids",
     "mcommerce.web.response_headers.on_pages",
+    "mcommerce.monitoring.page.before_hosts_are_checked",
     "mcommerce.readiness.health_pages.before_hosts_are_checked",
     "mcommerce.web.proxy.visitors_have_their_addresses",
     "mcommerce.web.canonical_host.one_name_on_this_machine",

@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from mcommerce.features import front_page
 from mcommerce.features.installed import addresses
+from mcommerce.monitoring.page import metrics
 from mcommerce.readiness import health_pages
 
 urlpatterns = [
@@ -15,6 +16,7 @@ urlpatterns = [
     path("health/live", health_pages.live, name="health-live"),
     path("health/serving", health_pages.serving, name="health-serving"),
     path("health/ready", health_pages.ready, name="health-ready"),
+    path("metrics", metrics, name="metrics"),
     path("", front_page.show_another, name="front-page"),  # unless a feature answers at /
 ]
 

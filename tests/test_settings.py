@@ -201,6 +201,10 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
             {"HEALTH_TOKEN": "short"},
             "HEALTH_TOKEN has fewer than 20 characters, so it can be guessed: Make one: python",
         ),
+        (
+            {"METRICS_TOKEN": "short"},
+            "METRICS_TOKEN has fewer than 20 characters, so it can be guessed: Make one: python",
+        ),
         ({"SHOP_CURRENCY": "euro"}, "SHOP_CURRENCY is 'euro': write the ISO 4217 code"),
         ({"SHOP_CURRENCY": "ABC"}, "SHOP_CURRENCY is 'ABC'"),
         ({"SHOP_CURRENCY": "XXX"}, "SHOP_CURRENCY is 'XXX'"),

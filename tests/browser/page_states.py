@@ -259,4 +259,5 @@ NOT_PAGES = {
     "health-live": "JSON",
     "health-ready": "JSON",
     "health-serving": "JSON",
+    "metrics": "text for Prometheus",
 }

@@ -45,6 +45,7 @@ ROUTES: dict[str, Route] = {
     "bus-operate-group": Route(
         get=permission("eventbus.change_consumergroup"), post=permission("eventbus.change_consumergroup")
     ),
+    "metrics": Route(get=ALL),  # from this machine, or with a token: tests/mcommerce/monitoring
     "health-live": Route(get=ALL),
     "health-ready": Route(get=ALL),
     "health-serving": Route(get=ALL),

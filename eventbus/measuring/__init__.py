@@ -1,0 +1,1 @@
+"""Count the work of all processes for Prometheus, so that a killed process's counts remain."""
