@@ -14,7 +14,7 @@ from django.db.models import Max, Min, Q, QuerySet
 from eventbus import clock, ids
 from eventbus.models import ConsumerGroup, DeadLetter, OutboxRow, ParkedEvent, Timer
 
-EVENTS_MAX = 500  # of one journey: the newest. A page with more is not read
+EVENTS_MAX = 200  # of one journey: the newest. A page with more is slow to make and is not read
 KEYS_MAX = 20  # of one journey: whoever means others writes more of a name
 AROUND = timedelta(minutes=1)  # of an id's time: machines' clocks differ by less, and transactions take less
 REQUEST_ROWS = 10_000  # after that time, in which the other events of a request are looked for
