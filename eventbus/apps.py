@@ -8,16 +8,18 @@ from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules, import_string
 from django.utils.translation import gettext_lazy as _
 
+LOOK = ("view_[!p]*", "view_park*", "view_pro*")  # every table of the bus, and not `view_payload`
+
 
 class EventbusConfig(AppConfig):
     name = "eventbus"
     verbose_name = _("Event bus")
     default_auto_field = "django.db.models.BigAutoField"
     staff_groups: ClassVar = {
-        "operator": (
-            *("view_*", "change_outboxrow", "change_deadletter", "change_consumergroup"),
-            *("change_ignoredtype", "change_untrustedrecord"),
-        )
+        "bus observer": LOOK,
+        "bus reader": (*LOOK, "view_payload"),
+        "operator": (*LOOK, "view_payload", "operate"),
+        "bus administrator": (*LOOK, "view_payload", "operate", "administer"),
     }
 
     def ready(self) -> None:

@@ -11,11 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from eventbus.admin.model_admin import COUNTED_MAX, EventAdmin, GroupFilter, ReadOnlyAdmin, TopicFilter, show_success
-from eventbus.admin.selection import ID_DIGITS_MAX, SelectionActions
+from eventbus.admin.selection import SelectionActions
 from eventbus.consuming import ignored_types
 from eventbus.models import DeadLetter, IgnoredType
 from eventbus.repairs import dead_letters, redelivery
 from eventbus.repairs.dead_letters import UNDO_DAYS, Decided
+from eventbus.selections.row_ids import ID_DIGITS_MAX
 
 KINDS_SHOWN_MAX = 10  # kinds of dead letters that the confirmation page lists: staff read no more lines
 REDELIVERED_AT_ONCE_MAX = 1_000  # events of one request: each takes several statements while the page waits
@@ -27,10 +28,6 @@ class DeadLetterAdmin(SelectionActions, EventAdmin):
     list_filter = ("state", "request", GroupFilter, TopicFilter)
     actions = ("requeue", "discard", "restore")
     asked_first = ("discard",)
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Allow decisions to users who may change dead letters; the form stays read-only."""
-        return request.user.has_perm("eventbus.change_deadletter")
 
     @admin.action(description=_("Requeue: have them handled again"), permissions=["operate"])
     def requeue(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse | None:
@@ -123,10 +120,6 @@ class IgnoredTypeAdmin(SelectionActions, ReadOnlyAdmin):
     list_filter = (GroupFilter, TopicFilter)
     actions = ("redeliver", "dismiss")
     asked_first = ("dismiss",)
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Allow redelivery and dismissal to users who may change ignored types."""
-        return request.user.has_perm("eventbus.change_ignoredtype")
 
     @admin.display(description=_("what to do"))
     def remedy(self, row: IgnoredType) -> str:

@@ -19,6 +19,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from eventbus.admin.roles import OPERATE, seen_by
 from eventbus.database.storable_text import readable
 from eventbus.errors import BusError
 from eventbus.models import ConsumerGroup
@@ -213,9 +214,25 @@ class WayFilter(admin.SimpleListFilter):
 
 
 class ReadOnlyAdmin(ReadOnly, BigTable):
-    """A read-only list that is fast on a big table."""
+    """A read-only list that is fast on a big table. It withholds payloads from those who may not look into them."""
 
     ordering: ClassVar[tuple[str, ...]] = ("-id",)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Allow actions to those who may operate the bus. The forms stay read-only."""
+        return request.user.has_perm(OPERATE)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return seen_by(request, super().get_fields(request, obj))
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return seen_by(request, super().get_list_display(request))
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Refuse filters by what the user may not see. Else a list tells a payload letter by letter."""
+        return lookup.split("__") == seen_by(request, lookup.split("__")) and super().lookup_allowed(
+            lookup, value, request
+        )
 
 
 class EventAdmin(ReadOnlyAdmin):

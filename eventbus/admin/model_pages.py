@@ -23,6 +23,7 @@ from eventbus.admin.model_admin import (
     ask,
     show_success,
 )
+from eventbus.admin.roles import seen_by
 from eventbus.admin.selection import SelectionActions
 from eventbus.database.storable_text import ranged, readable
 from eventbus.models import (
@@ -56,10 +57,6 @@ class OutboxRowAdmin(SelectionActions, EventAdmin):
     sortable_by = ()  # by another column than the id, all rows would be sorted
     actions = ("resend", "withdraw")
     asked_first = ("withdraw",)
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Allow decisions on rejected events to users who may change outbox events; the form stays read-only."""
-        return request.user.has_perm("eventbus.change_outboxrow")
 
     @admin.action(description=_("Resend: offer what the log rejected to it again"), permissions=["operate"])
     def resend(self, request: HttpRequest, queryset: QuerySet[OutboxRow]) -> HttpResponse | None:
@@ -115,6 +112,9 @@ class ParkedEventInline(ReadOnly, TabularInline):
         first = ParkedEvent.objects.filter(parked_key_id=key_id)[:EVENTS_SHOWN_MAX]
         return super().get_queryset(request).filter(id__in=first.values("id"))
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return seen_by(request, self.fields)
+
     @admin.display(description=_("content"))
     def content(self, row: ParkedEvent) -> str:
         return format_html("<pre>{}</pre>", readable(row.payload))
@@ -152,10 +152,6 @@ class UntrustedRecordAdmin(SelectionActions, ReadOnlyAdmin):
     list_filter = (GroupFilter, TopicFilter)
     actions = ("dismiss",)
 
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Allow dismissal to users who may change untrusted records; the form stays read-only."""
-        return request.user.has_perm("eventbus.change_untrustedrecord")
-
     @admin.action(description=_("Dismiss: they were seen"), permissions=["operate"])
     def dismiss(self, request: HttpRequest, queryset: QuerySet[UntrustedRecord]) -> None:
         asked = ask(request, queryset, untrusted_records.dismiss)
@@ -166,7 +162,7 @@ class UntrustedRecordAdmin(SelectionActions, ReadOnlyAdmin):
 
 @admin.register(OperatorAction)
 class OperatorActionAdmin(ReadOnlyAdmin):
-    list_display = ("at", "who", "action", "group", "type", "key", "event_id")
+    list_display = ("at", "who", "action", "count", "group", "type", "key", "event_id", "selection")
     list_filter = ("action", GroupFilter)
     search_fields = ("who", "key")
 
@@ -207,10 +203,6 @@ class ConsumerGroupAdmin(SelectionActions, ReadOnlyAdmin):
     @admin.display(description=_("since"))
     def since(self, group: ConsumerGroup) -> datetime | None:
         return group.paused_at or group.breaker_opened_at
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Allow pausing, resuming and redelivery to users who may change groups; the form stays read-only."""
-        return request.user.has_perm("eventbus.change_consumergroup")
 
     @admin.action(description=_("Pause: let them stand still until they are resumed"), permissions=["operate"])
     def pause(self, request: HttpRequest, queryset: QuerySet[ConsumerGroup]) -> None:

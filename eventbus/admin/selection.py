@@ -4,8 +4,7 @@ A list that says "Select all 65" carries the ids of those 65. Rows that are adde
 match.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django import forms
@@ -17,8 +16,8 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from eventbus.admin.model_admin import COUNTED_MAX, ModelAdmin
-
-ID_DIGITS_MAX = 18  # any number of 18 digits fits into 64 bits
+from eventbus.selections import row_ids
+from eventbus.selections.row_ids import written
 
 
 class SelectionForm(ActionForm):
@@ -86,33 +85,6 @@ def _are_many(request: HttpRequest) -> bool:
     return request.POST.get("select_across") == "1"
 
 
-def written(ids: Iterable[int]) -> str:
-    """Return ids as a text such as "1-65,70". Thousands of consecutive ids take a few characters."""
-    found: list[list[int]] = []
-    for number in sorted(set(ids)):
-        if found and found[-1][1] == number - 1:
-            found[-1][1] = number
-        else:
-            found.append([number, number])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in found)
-
-
 def read(text: str) -> list[int]:
-    """Return the ids of a text that `written` made.
-
-    Any other text gives an empty list, as do more than COUNTED_MAX ids.
-    """
-    ids: list[int] = []
-    for part in text.split(","):
-        ends = part.split("-")
-        if len(ends) > 2 or not all(end.isascii() and end.isdecimal() and len(end) <= ID_DIGITS_MAX for end in ends):
-            return []
-        first, last = int(ends[0]), int(ends[-1])
-        if last - first >= COUNTED_MAX - len(ids) or last < first:
-            return []
-        ids += range(first, last + 1)
-    return ids if _grow(ids) else []
-
-
-def _grow(ids: Sequence[int]) -> bool:
-    return all(one < next_ for one, next_ in pairwise(ids))
+    """Return the ids of a text that a list of this admin carries, or none."""
+    return row_ids.read(text, at_most=COUNTED_MAX)

@@ -14,6 +14,7 @@ from eventbus.database import sql
 from eventbus.database.storable_text import printable
 from eventbus.errors import TooManyParked, counts_as_attempt, is_infrastructure_error
 from eventbus.events import Record, with_causation
+from eventbus.failures.causes import cause_of
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey
 from eventbus.registry import Group, Handler
 
@@ -48,7 +49,7 @@ def park(group: Group, record: Record, error: BaseException, *, attempts: int) -
     policy = group.policy(record)
     final = bool(attempts) and policy.gives_up(error, attempts)
     if final and policy.on_dead == "skip":
-        dead_letter(group.name, record, error, attempts=attempts, parks=False)
+        dead_letter(group, record, error, attempts=attempts, parks=False)
         return last_attempt(policy, attempts)
     if is_full(group.name):
         raise TooManyParked(group.name)
@@ -64,7 +65,7 @@ def park(group: Group, record: Record, error: BaseException, *, attempts: int) -
     )
     failpoints.hit("parked")
     if final:
-        dead_letter(group.name, record, error, attempts=attempts, parks=True)
+        dead_letter(group, record, error, attempts=attempts, parks=True)
         _stop(key, error)
         return last_attempt(policy, attempts)
     wait(key, record, record.offset)
@@ -127,7 +128,7 @@ def dead_letter_head(group: Group, key: ParkedKey, head: ParkedEvent, error: Bas
     record = record_of(head)
     parks = group.policy(record).on_dead == "park"
     head.delete()
-    dead_letter(group.name, record, error, attempts=attempts, parks=parks)
+    dead_letter(group, record, error, attempts=attempts, parks=parks)
     if parks:
         _stop(key, error)
     else:
@@ -150,10 +151,10 @@ def _stop(key: ParkedKey, error: BaseException) -> None:
     key.save()
 
 
-def dead_letter(group: str, record: Record, error: BaseException, *, attempts: int, parks: bool) -> None:
+def dead_letter(group: Group, record: Record, error: BaseException, *, attempts: int, parks: bool) -> None:
     """Write a dead letter, without the error's text if the database refuses that. Raises if it refuses both."""
     dead_letter = DeadLetter(
-        group=group,
+        group=group.name,
         event_id=record.event_id,
         topic=record.topic,
         partition=record.partition,
@@ -165,7 +166,7 @@ def dead_letter(group: str, record: Record, error: BaseException, *, attempts: i
         parks=parks,
         attempts=attempts,
         died_at=clock.now(),
-        error_class=type(error).__name__[:200],
+        **cause_of(group, record, error).columns(),
         error=printable(str(error)),
         traceback=printable("".join(traceback.format_exception(error))),
     )

@@ -12,12 +12,13 @@ from eventbus.column_sizes import (
 from eventbus.models.event_log import Divergence, ForgottenSpan, LostRecords, TopicLog
 from eventbus.models.failures import DeadLetter, Effect, ParkedEvent, ParkedKey, UntrustedRecord
 from eventbus.models.groups import ConsumerGroup, IgnoredType, InboxRow, Progress
-from eventbus.models.operator_actions import OperatorAction, ReplayRun
+from eventbus.models.operator_actions import BulkRun, OperatorAction, ReplayRun
 from eventbus.models.outbox import OutboxRow, StoredEvent, Timer
 from eventbus.models.process_rows import LeaseRow, ProcessRow
 
 __all__ = [
     "StoredEvent",
+    "BulkRun",
     "ConsumerGroup",
     "DeadLetter",
     "Divergence",

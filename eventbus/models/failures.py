@@ -4,7 +4,10 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from eventbus.column_sizes import (
+    CAUSE_CHARACTERS,
+    CODE_LINE_CHARACTERS_MAX,
     GROUP_CHARACTERS_MAX,
+    HANDLER_CHARACTERS_MAX,
     SOURCE_CHARACTERS_MAX,
     TOPIC_CHARACTERS_MAX,
     TYPE_CHARACTERS_MAX,
@@ -68,7 +71,9 @@ class DeadLetter(StoredEvent):
     """An event that failed for good, byte for byte, until an operator requeues or discards it.
 
     A discarded dead letter can be restored for a while. `behind`: the event never failed, but was parked behind a dead
-    letter and discarded with it. `through`: the id of the last parked event that a discard request includes.
+    letter and discarded with it. `cause`: the fingerprint of group, type, handler, error class and line, by which
+    failures are counted (eventbus.failures.causes). `through`: the id of the last parked event that a discard request
+    includes.
     `decision`: the number of the operator's last decision, which may cover several dead letters: the id of its first
     action.
     """
@@ -89,6 +94,9 @@ class DeadLetter(StoredEvent):
     offset = models.PositiveBigIntegerField(_("offset"), db_column="log_offset")
     parks = models.BooleanField(_("parks its key"))  # whether its key waits for the operator
     attempts = models.PositiveSmallIntegerField(_("attempts"))
+    handler = models.CharField(_("handler"), max_length=HANDLER_CHARACTERS_MAX, default="", blank=True)
+    code_line = models.CharField(_("raised at"), max_length=CODE_LINE_CHARACTERS_MAX, default="", blank=True)
+    cause = models.CharField(_("cause"), max_length=CAUSE_CHARACTERS, default="", blank=True)
     error_class = models.CharField(_("error"), max_length=200)
     error = models.TextField(_("error"), default="", blank=True)
     traceback = models.TextField(_("traceback"), default="", blank=True)
@@ -106,6 +114,14 @@ class DeadLetter(StoredEvent):
         indexes = [
             # Requests that wait for a worker: read before each batch, and nearly always empty.
             models.Index(fields=["group"], name="eventbus_dead_letter_asked", condition=models.Q(request__gt="")),
+            # Causes are counted from this index alone, and their letters paged through by id.
+            models.Index(fields=["state", "cause", "id", "died_at"], name="eventbus_dead_letter_cause"),
+            # The progress of a decision about thousands is asked for every other second.
+            models.Index(
+                fields=["decision", "request"],
+                name="eventbus_dead_letter_decided",
+                condition=models.Q(decision__isnull=False),
+            ),
         ]
         constraints = [models.UniqueConstraint(fields=["group", "event_id"], name="eventbus_dead_letter_once")]
 

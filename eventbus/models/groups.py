@@ -69,6 +69,11 @@ class Progress(models.Model):
     class Meta:
         verbose_name = _("progress")
         verbose_name_plural = _("progress")
+        permissions = [  # the roles of staff on the bus, beside `view_progress`: to look, without payloads
+            ("view_payload", "Can look into payloads, and into texts that may quote them"),
+            ("operate", "Can operate the bus: requeue, discard, pause, replay"),
+            ("administer", "Can administer the bus: remove groups and topics, prune"),
+        ]
         constraints = [models.UniqueConstraint(fields=["group", "topic", "partition"], name="eventbus_progress_once")]
 
     def __str__(self) -> str:

@@ -1,9 +1,16 @@
-"""The tables of operators' actions and replays."""
+"""The tables of operators' actions, bulk runs and replays."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from eventbus.column_sizes import GROUP_CHARACTERS_MAX, TYPE_CHARACTERS_MAX, WHO_CHARACTERS_MAX
+from eventbus.column_sizes import (
+    CAUSE_CHARACTERS,
+    CODE_LINE_CHARACTERS_MAX,
+    GROUP_CHARACTERS_MAX,
+    HANDLER_CHARACTERS_MAX,
+    TYPE_CHARACTERS_MAX,
+    WHO_CHARACTERS_MAX,
+)
 from eventbus.events import KEY_CHARACTERS_MAX
 
 
@@ -24,6 +31,10 @@ class OperatorAction(models.Model):
         REDELIVER = "redeliver", _("redeliver")
         DISMISS = "dismiss", _("dismiss")
         REPAIR = "repair", _("repair")
+        EXPORT = "export", _("export")
+        BREAKER = "breaker", _("close a circuit breaker")
+        PRUNE = "prune", _("prune")
+        TOPICS = "topics", _("set up topics")
 
     at = models.DateTimeField(_("when"))
     who = models.CharField(_("who"), max_length=WHO_CHARACTERS_MAX)
@@ -36,13 +47,73 @@ class OperatorAction(models.Model):
     decision = models.PositiveBigIntegerField(
         _("decided with"), null=True
     )  # the first of those that were requested together
+    count = models.PositiveBigIntegerField(_("how many"), default=1)
+    selection = models.PositiveBigIntegerField(_("selection"), null=True, blank=True)  # the id of its BulkRun
 
     class Meta:
         verbose_name = _("operator's action")
         verbose_name_plural = _("operators' actions")
+        indexes = [
+            models.Index(
+                fields=["decision"], name="eventbus_action_decided", condition=models.Q(decision__isnull=False)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at} {self.who} {self.action} {self.event_id or self.group}"
+
+
+class BulkRun(models.Model):
+    """One action of an operator over many dead letters: exactly those that were shown, whatever comes in meanwhile.
+
+    `ids`: the letters, as ranges (eventbus.selections.row_ids). `passed`: the id of the last letter that the run has
+    dealt with, and `asked` and `refused` their numbers. `decision`: the number of its action in the audit trail, and of
+    its letters. `through`: the id of the last parked event that a discard includes. `undoes`: the run whose discard
+    this one undoes.
+    """
+
+    class Action(models.TextChoices):
+        REQUEUE = "requeue", _("requeue")
+        DISCARD = "discard", _("discard")
+        RESTORE = "restore", _("restore")
+        EXPORT = "export", _("export")
+
+    class State(models.TextChoices):
+        FROZEN = "frozen", _("waits for a yes")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+
+    action = models.CharField(_("action"), max_length=10, choices=Action.choices)
+    state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.FROZEN)
+    who = models.CharField(_("who"), max_length=WHO_CHARACTERS_MAX)
+    shown_at = models.DateTimeField(_("shown at"))
+    began_at = models.DateTimeField(_("began"), null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    group = models.CharField(_("group"), max_length=GROUP_CHARACTERS_MAX)
+    type = models.CharField(_("event type"), max_length=TYPE_CHARACTERS_MAX)
+    handler = models.CharField(_("handler"), max_length=HANDLER_CHARACTERS_MAX, default="", blank=True)
+    error_class = models.CharField(_("error"), max_length=200)
+    code_line = models.CharField(_("raised at"), max_length=CODE_LINE_CHARACTERS_MAX, default="", blank=True)
+    cause = models.CharField(_("cause"), max_length=CAUSE_CHARACTERS)
+    ids = models.TextField(_("dead letters"))
+    total = models.PositiveIntegerField(_("how many"))
+    passed = models.PositiveBigIntegerField(_("passed"), default=0)
+    asked = models.PositiveIntegerField(_("asked for"), default=0)
+    refused = models.PositiveIntegerField(_("refused"), default=0)
+    through = models.PositiveBigIntegerField(_("takes parked events up to"), null=True, blank=True)
+    decision = models.PositiveBigIntegerField(_("decided with"), null=True, blank=True)
+    undoes = models.PositiveBigIntegerField(_("undoes"), null=True, blank=True, unique=True)
+
+    class Meta:
+        verbose_name = _("bulk run")
+        verbose_name_plural = _("bulk runs")
+        indexes = [
+            # Asked each second by the process that carries runs out, and nearly always empty.
+            models.Index(fields=["id"], name="eventbus_bulk_run_runs", condition=models.Q(state="running")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.total} of {self.group} {self.state}"
 
 
 class ReplayRun(models.Model):

@@ -18,6 +18,7 @@ from eventbus.database.unit_of_work import unit_of_work
 from eventbus.errors import LeaseLost, LogUnavailable, WorkerDied, is_infrastructure_error
 from eventbus.models import ProcessRow
 from eventbus.operations.heartbeats import Told
+from eventbus.processes.bulk_schedule import BulkSchedule
 from eventbus.processes.pruning_schedule import PruningSchedule
 from eventbus.processes.worker_pool import JOIN_SECONDS, WorkerPool, work, written
 from eventbus.progress import group_starts
@@ -122,10 +123,12 @@ class Dispatcher:
             group_starts.ensure(self._backend, registry.groups.values())  # before the relay appends anything
         handled = sorted(registry.groups.items()) if self._backend.in_process else []
         threads = [self._thread_of(group, stop_workers) for _, group in handled]
-        pruning = PruningSchedule(stop_workers, self._lease.check)
-        pruner = threading.Thread(target=pruning.run, name="eventbus-pruning", daemon=True)
+        beside = [
+            threading.Thread(target=schedule(stop_workers, self._lease.check).run, name=name, daemon=True)
+            for name, schedule in (("eventbus-pruning", PruningSchedule), ("eventbus-bulk-runs", BulkSchedule))
+        ]
         try:
-            for thread in (*threads, pruner):
+            for thread in (*threads, *beside):
                 thread.start()
             self.active.set()
             logger.info("This process dispatches events")
@@ -135,7 +138,7 @@ class Dispatcher:
             stop_workers.set()
             self._backend.reset()
             self._backend.wake()
-            self._await([*threads, pruner])
+            self._await([*threads, *beside])
 
     def _leave(self) -> None:
         """Release the lease, also if the dispatcher could not begin.

@@ -5,7 +5,7 @@ lock of the group's progress (`dead_letter_requests.apply_request`). A discard c
 dead letters are kept for that time.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -58,21 +58,31 @@ def decide(letter_ids: Iterable[int], action: DeadLetter.Request, who: str, *, t
     """
     found, ids = Decided(), sorted(set(letter_ids))
     for at in range(0, len(ids), LETTERS_AT_ONCE):
-        _decide(found, ids[at : at + LETTERS_AT_ONCE], action, who[:WHO_CHARACTERS_MAX], through)
+        decide_some(found, ids[at : at + LETTERS_AT_ONCE], action, who, through=through)
     return found
 
 
-def _decide(found: Decided, ids: Collection[int], action: DeadLetter.Request, who: str, through: int | None) -> None:
-    """Store the requests for some of the dead letters.
+def decide_some(
+    found: Decided,
+    ids: Collection[int],
+    action: DeadLetter.Request,
+    who: str,
+    *,
+    through: int | None = None,
+    in_transaction: Callable[[int], None] = lambda asked: None,
+) -> None:
+    """Store the requests for some dead letters, LETTERS_AT_ONCE at most, in one transaction, and add them to `found`.
 
-    An earlier request stays: a worker may be about to carry it out.
+    An earlier request stays: a worker may be about to carry it out. `in_transaction(number of requests)` runs last in
+    the same transaction.
     """
     with failpoints.atomic("request"):
         rows = DeadLetter.objects.select_for_update().filter(possible(action), id__in=ids).order_by("id")
         asked = list(rows.defer("payload", "headers", "traceback"))
-        _note(found, asked, action, who)
+        _note(found, asked, action, who[:WHO_CHARACTERS_MAX])
         mine = DeadLetter.objects.filter(id__in=[dead_letter.pk for dead_letter in asked])
         mine.update(request=action, through=through, decision=found.decision)
+        in_transaction(len(asked))
     for dead_letter in asked:
         dead_letter.request = action
     found.asked += asked

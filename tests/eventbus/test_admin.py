@@ -169,7 +169,7 @@ def test_a_mended_event_is_requeued_from_the_admin(house: House, poison: set[str
 
 
 def test_a_discarded_key_goes_on_and_the_trail_names_who(house: House, poison: set[str]) -> None:
-    client = staff("view_deadletter", "change_deadletter")
+    client = staff("view_deadletter", "operate")
 
     page = act(client, "discard", *DeadLetter.objects.all())
 
@@ -225,7 +225,7 @@ def let(client: Client, action: str, *names: str) -> str:
 
 
 def test_staff_let_a_group_pause_and_go_on(house: House, poison: set[str]) -> None:
-    client = staff("view_consumergroup", "change_consumergroup")
+    client = staff("view_consumergroup", "operate")
 
     page = let(client, "pause", "house-a")
     house.say(("lamp", 1))

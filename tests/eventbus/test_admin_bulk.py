@@ -222,7 +222,7 @@ def test_all_that_the_log_refused_means_what_was_shown_too(house: House, admin_c
 
 
 def test_staff_have_handled_what_an_older_release_ignored(house: House) -> None:
-    client = staff("view_ignoredtype", "change_ignoredtype")
+    client = staff("view_ignoredtype", "operate")
     house.handler()
     give(house, "vase", "chair")
     house.settle()
@@ -256,7 +256,7 @@ def test_staff_say_that_ignored_events_need_not_be_handled(house: House, admin_c
 
 
 def test_staff_have_handled_what_a_group_lost(house: House) -> None:
-    client = staff("view_consumergroup", "change_consumergroup")
+    client = staff("view_consumergroup", "operate")
     house.handler()
     house.say(("vase", 1), ("vase", 2))
     house.relay()

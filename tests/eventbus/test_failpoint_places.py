@@ -46,6 +46,8 @@ WITHOUT = {
     "eventbus/consuming/ignored_types.py::forget": "likewise: who dies in it is asked again",
     "eventbus/repairs/untrusted_records.py::dismiss": "likewise",
     "eventbus/admin/model_admin.py::delete_selected": "likewise",
+    "eventbus/selections/bulk_runs.py::_store": "likewise",
+    "eventbus/selections/bulk_runs.py::begin": "likewise",
     "eventbus/recovery/divergence.py::stand_still": "one row: who dies before it notes the same record again",
     "eventbus/repairs/restore_repair.py::apply": "an operator's command: done or not, and asked again",
     "eventbus/operations/pruning.py::_foreign_letters": "one statement: what is left goes at the next pruning",

@@ -35,7 +35,7 @@ def act(client: Client, action: str, *rows: OutboxRow) -> str:
 
 
 def test_a_vase_is_offered_again_and_a_cup_withdrawn(house: House, vases: list[OutboxRow]) -> None:
-    client = staff("view_outboxrow", "change_outboxrow")
+    client = staff("view_outboxrow", "operate")
     vase, _, cup, _ = vases
 
     assert "1 event is offered again." in act(client, "resend", vase)

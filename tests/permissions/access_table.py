@@ -79,35 +79,35 @@ DESK: dict[str, Desk] = {
     "eventbus.forgottenspan": Desk(),
     "eventbus.outboxrow": Desk(
         actions={
-            "resend": permission("eventbus.change_outboxrow"),
-            "withdraw": permission("eventbus.change_outboxrow"),
+            "resend": permission("eventbus.operate"),
+            "withdraw": permission("eventbus.operate"),
         },
         rows=dict.fromkeys(("resend", "withdraw"), {"rejected": "too large"}),
     ),
     "eventbus.deadletter": Desk(
         actions={
-            "requeue": permission("eventbus.change_deadletter"),
-            "discard": permission("eventbus.change_deadletter"),
-            "restore": permission("eventbus.change_deadletter"),
+            "requeue": permission("eventbus.operate"),
+            "discard": permission("eventbus.operate"),
+            "restore": permission("eventbus.operate"),
         },
         rows={"restore": {"state": "discarded", "discarded_at": datetime.now(UTC)}},
     ),
     "eventbus.ignoredtype": Desk(
         actions={
-            "redeliver": permission("eventbus.change_ignoredtype"),
-            "dismiss": permission("eventbus.change_ignoredtype"),
+            "redeliver": permission("eventbus.operate"),
+            "dismiss": permission("eventbus.operate"),
         },
         rows={"redeliver": HANDLED},
     ),
     "eventbus.consumergroup": Desk(
         actions={
-            "pause": permission("eventbus.change_consumergroup"),
-            "resume": permission("eventbus.change_consumergroup"),
-            "redeliver": permission("eventbus.change_consumergroup"),
+            "pause": permission("eventbus.operate"),
+            "resume": permission("eventbus.operate"),
+            "redeliver": permission("eventbus.operate"),
         },
         rows={"resume": {"paused_at": datetime(2026, 11, 25, tzinfo=UTC)}},
     ),
-    "eventbus.untrustedrecord": Desk(actions={"dismiss": permission("eventbus.change_untrustedrecord")}),
+    "eventbus.untrustedrecord": Desk(actions={"dismiss": permission("eventbus.operate")}),
     "eventbus.timer": Desk(),
     "eventbus.parkedevent": Desk(),
     "eventbus.parkedkey": Desk(),

@@ -134,11 +134,14 @@ MAY_CHANGE = {
     },
     "operator": {
         *("stations.change_pollplan", "stations.add_remark", "stations.delete_remark"),
-        *("eventbus.change_outboxrow", "eventbus.change_deadletter", "eventbus.change_consumergroup"),
-        *("eventbus.change_untrustedrecord", "eventbus.change_ignoredtype"),
+        "eventbus.operate",
     },
+    "bus observer": set(),
+    "bus reader": set(),
+    "bus administrator": {"eventbus.operate", "eventbus.administer"},
 }
 MAY_SEE = {"merchant": {"products", "orders", "payment"}, "operator": {"stations", "eventbus"}}
+MAY_SEE |= dict.fromkeys(("bus observer", "bus reader", "bus administrator"), {"eventbus"})
 
 
 @pytest.fixture
@@ -157,7 +160,7 @@ def migrated(db: None) -> Callable[[str], set[str]]:
     return of
 
 
-@pytest.mark.parametrize("name", ["merchant", "operator"])
+@pytest.mark.parametrize("name", MAY_CHANGE)
 def test_a_group_sees_its_part_and_changes_what_is_its_work(migrated: Callable[[str], set[str]], name: str) -> None:
     may = migrated(name)
     seen = {one for one in may if one.partition(".")[2].startswith("view_")}
@@ -167,6 +170,13 @@ def test_a_group_sees_its_part_and_changes_what_is_its_work(migrated: Callable[[
     assert may - seen == changes, here.format("MAY_CHANGE")
     sees = MAY_SEE[name] & apps.app_configs.keys()
     assert {one.partition(".")[0] for one in seen} == sees, here.format("MAY_SEE")
+
+
+def test_an_observer_of_the_bus_sees_every_table_and_no_payload(migrated: Callable[[str], set[str]]) -> None:
+    tables = {f"eventbus.view_{model._meta.model_name}" for model in apps.get_app_config("eventbus").get_models()}
+
+    assert migrated("bus observer") == tables
+    assert migrated("bus reader") == tables | {"eventbus.view_payload"}
 
 
 def test_migrating_again_keeps_what_the_owner_added(migrated: Callable[[str], set[str]]) -> None:

@@ -1,0 +1,191 @@
+"""A bulk run touches exactly the letters that were shown, goes on after a crash, and a discard is undone once."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from eventbus import Permanent, clock, failpoints
+from eventbus.failpoints import FailedHere
+from eventbus.models import BulkRun, DeadLetter, OperatorAction
+from eventbus.repairs import dead_letters
+from eventbus.selections import bulk_runs
+from eventbus.selections.bulk_runs import RunRefused
+from eventbus.selections.failure_groups import FailureGroup, failure_groups
+from tests.eventbus.bus_app import House, Mended, open_house
+from tests.eventbus.busy_site import many, places
+
+SHOWN, MORE = 25, 5
+Action = BulkRun.Action
+
+
+@pytest.fixture
+def house(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    monkeypatch.setattr(bulk_runs, "LETTERS_AT_ONCE", 10)
+    with open_house() as house:
+        yield house
+
+
+@pytest.fixture
+def broken(house: House) -> Mended:
+    broken = Mended("vase", error=Permanent("poison"))
+    house.handler(call=broken, on_dead="skip")
+    house.say(*many("vase", SHOWN))
+    house.settle()
+    return broken
+
+
+def cause() -> FailureGroup:
+    [found] = failure_groups()
+    return found
+
+
+def freeze(action: BulkRun.Action, who: str = "ada") -> BulkRun:
+    found = cause()
+    return bulk_runs.freeze(found, action, bulk_runs.shown_ids(found.cause), who)
+
+
+def run_all(run: BulkRun) -> BulkRun:
+    while bulk_runs.is_due():
+        bulk_runs.step()
+    run.refresh_from_db()
+    return run
+
+
+def say_more(house: House) -> None:
+    house.say(*(("vase", number) for number in range(1_000, 1_000 + MORE)))
+    house.settle()
+
+
+def test_those_that_come_in_meanwhile_are_left_alone(house: House, broken: Mended) -> None:
+    shown = bulk_runs.shown_ids(cause().cause)
+    say_more(house)
+    run = bulk_runs.freeze(cause(), Action.REQUEUE, shown, "ada")
+    assert run.total == SHOWN
+    broken.names.clear()
+
+    bulk_runs.begin(run, "ada")
+    house.settle()  # no step yet
+    assert house.seen() == []
+    run_all(run)
+    house.settle()
+
+    assert house.seen(name="vase") == sorted(house.seen(name="vase")) == [n for _, n in many("vase", SHOWN)]
+    assert places() == {"handled": SHOWN, "skipped": MORE}
+    assert (run.state, run.asked, run.refused) == ("done", SHOWN, 0)
+    assert bulk_runs.progress(run).done == SHOWN
+
+
+def test_nothing_happens_before_the_operator_says_yes(house: House, broken: Mended) -> None:
+    run = run_all(freeze(Action.DISCARD))
+    house.settle()
+
+    assert (run.state, run.asked) == ("frozen", 0)
+    assert places() == {"skipped": SHOWN}
+    assert not OperatorAction.objects.exists()
+
+
+@pytest.mark.parametrize("place", ["request.commit=error@2", "request.committed=error@2"])
+def test_a_run_that_was_stopped_in_its_middle_goes_on_and_touches_each_letter_once(
+    house: House, broken: Mended, place: str
+) -> None:
+    run = freeze(Action.DISCARD)
+    bulk_runs.begin(run, "ada")
+    with failpoints.armed(place), pytest.raises(FailedHere):
+        for _ in range(5):
+            bulk_runs.step()
+    say_more(house)
+
+    run_all(run)
+    house.settle()
+
+    assert (run.asked, run.refused) == (SHOWN, 0)
+    assert places() == {"discarded": SHOWN, "skipped": MORE}
+    letters = OperatorAction.objects.filter(decision=run.decision, event_id__isnull=False)
+    assert letters.count() == len(set(letters.values_list("event_id", flat=True))) == SHOWN
+
+
+def test_letters_that_another_decided_about_are_counted_as_refused(house: House, broken: Mended) -> None:
+    run = freeze(Action.DISCARD)
+    dead_letters.decide(bulk_runs.letter_ids(run)[:3], DeadLetter.Request.REQUEUE, "grace")
+
+    bulk_runs.begin(run, "ada")
+    run_all(run)
+
+    assert (run.asked, run.refused) == (SHOWN - 3, 3)
+    assert DeadLetter.objects.filter(request="requeue").count() == 3
+
+
+def test_a_discard_is_undone_once(house: House, broken: Mended) -> None:
+    run = freeze(Action.DISCARD)
+    bulk_runs.begin(run, "ada")
+    run_all(run)
+    with pytest.raises(RunRefused, match="still under way"):
+        bulk_runs.freeze_undo(run, "grace")
+    house.settle()
+    assert places() == {"discarded": SHOWN}
+
+    forgotten = bulk_runs.freeze_undo(run, "grace")  # and never said yes to
+    undo = bulk_runs.freeze_undo(run, "ada")
+    with pytest.raises(RunRefused, match="has begun already"):
+        bulk_runs.begin(forgotten, "grace")
+    bulk_runs.begin(undo, "ada")
+    run_all(undo)
+    house.settle()
+
+    assert (undo.total, undo.asked) == (SHOWN, SHOWN)
+    assert places() == {"skipped": SHOWN}
+    with pytest.raises(RunRefused, match="undone already"):
+        bulk_runs.freeze_undo(run, "grace")
+
+
+def test_after_seven_days_a_discard_stays(house: House, broken: Mended) -> None:
+    run = freeze(Action.DISCARD)
+    bulk_runs.begin(run, "ada")
+    run_all(run)
+    house.settle()
+    DeadLetter.objects.update(discarded_at=clock.now() - timedelta(days=7, seconds=1))
+
+    with pytest.raises(RunRefused, match="Look again"):
+        bulk_runs.freeze_undo(run, "ada")
+
+
+def test_a_run_begins_once_and_only_for_the_operator_who_saw_its_letters(house: House, broken: Mended) -> None:
+    run = freeze(Action.REQUEUE)
+
+    with pytest.raises(RunRefused):
+        bulk_runs.begin(run, "grace")
+    bulk_runs.begin(run, "ada")
+    with pytest.raises(RunRefused):
+        bulk_runs.begin(run, "ada")
+
+    assert OperatorAction.objects.filter(selection=run.pk).count() == 1
+
+
+def test_the_audit_trail_has_the_number_and_the_selection(house: House, broken: Mended) -> None:
+    run = freeze(Action.DISCARD)
+    bulk_runs.begin(run, "ada")
+
+    action = OperatorAction.objects.get()
+
+    assert (action.who, action.action, action.group, action.count) == ("ada", "discard", "house-a", SHOWN)
+    assert (action.selection, action.decision) == (run.pk, action.pk)
+
+
+def test_a_selection_without_a_yes_is_forgotten_after_a_day(house: House, broken: Mended) -> None:
+    old = freeze(Action.DISCARD)
+    BulkRun.objects.update(shown_at=clock.now() - timedelta(days=1, seconds=1))
+
+    freeze(Action.REQUEUE)
+
+    assert not BulkRun.objects.filter(pk=old.pk).exists()
+
+
+def test_an_export_ends_at_once_and_leaves_the_letters_alone(house: House, broken: Mended) -> None:
+    run = freeze(Action.EXPORT)
+
+    bulk_runs.begin(run, "ada")
+
+    assert (run.state, bulk_runs.is_due()) == ("done", False)
+    assert DeadLetter.objects.filter(request="").count() == SHOWN
+    assert OperatorAction.objects.get().action == "export"
