@@ -21,7 +21,7 @@ SITE := mcommerce stations outside eventbus manage.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev translations migrate run kafka test fuzz sweep sweep-postgresql sweep-kafka chaos containers drill rolling days traces mutants lint format reference bench screenshots vendor requirements clean
+.PHONY: help install install-dev translations migrate run kafka test fuzz sweep sweep-postgresql sweep-kafka chaos containers drill rolling days traces mutants lint contract format reference bench screenshots vendor requirements clean
 
 help: ## say what can be done (this list)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -98,7 +98,7 @@ MUTANTS ?= 100
 mutants: install-dev $(VENV)/.mutants ## change the code in small ways and tell which changes no test notices (MUTANTS=100 of each part, PART=stock)
 	$(PY) -m tests.mutants --sample $(MUTANTS) $(if $(PART),--part $(PART))
 
-LINTS := lint-style lint-layout lint-templates lint-security lint-arrows lint-types lint-migrations lint-settings
+LINTS := lint-style lint-layout lint-templates lint-security lint-arrows lint-types lint-migrations lint-settings lint-contract
 .PHONY: $(LINTS)
 
 lint: install-dev ## ask the tools: style, security, types, arrows between modules, templates, migrations, settings
@@ -127,6 +127,14 @@ lint-migrations:
 
 lint-settings:
 	$(PY) manage.py check --fail-level WARNING
+
+CONTRACT := docs/reference/contract.json
+lint-contract:
+	$(PY) manage.py eventbus contract $(CONTRACT)
+
+contract: install-dev ## write the contract of the events anew after a compatible change, and an example of each new version (UNDEPLOYED=type)
+	$(PY) manage.py eventbus contract $(CONTRACT) --write $(UNDEPLOYED:%=--undeployed %)
+	$(PY) -m tests.eventbus.contracts $(UNDEPLOYED)
 
 format: install-dev ## lay out Python and templates as lint wants them
 	$(VENV)/bin/ruff check --fix .

@@ -1,7 +1,7 @@
 """Declare events by keywords of their class. A wrong declaration is refused with a sentence that says what to write."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from inspect import signature
 from typing import Any, TypeVar
 
@@ -9,12 +9,14 @@ import msgspec
 
 from eventbus.column_sizes import GROUP_CHARACTERS_MAX, TOPIC_CHARACTERS_MAX, TYPE_CHARACTERS_MAX
 from eventbus.errors import NotAnEvent, WrongDeclaration
+from eventbus.upcasting import Upcasts
 
 M = TypeVar("M", bound="EventMeta")
 
 LEGAL = re.compile(r"[A-Za-z0-9._-]+")  # the characters that Kafka allows in a topic's name
 WITH_VERSION = re.compile(r"(.*)\.v(\d+)")
-TAKEN = frozenset({"wire_name", "wire_version", "topic", "key_fields", "unsigned_from", "key", "wire_type"})
+TAKEN = frozenset({"wire_name", "wire_version", "topic", "key_fields", "unsigned_from", "key", "wire_type", "upcasts"})
+KEYWORDS = ("name", "topic", "key", "version", "upcasts", "unsigned_from")
 
 
 class EventMeta(msgspec.StructMeta):
@@ -32,6 +34,7 @@ class EventMeta(msgspec.StructMeta):
         key: str | tuple[str, ...] = (),
         version: int = 1,
         unsigned_from: tuple[str, ...] = (),
+        upcasts: Upcasts | None = None,
         **unknown: Any,
     ) -> M:
         if not any(isinstance(base, EventMeta) for base in bases):  # Event itself: these are msgspec's own keywords
@@ -46,11 +49,12 @@ class EventMeta(msgspec.StructMeta):
             *_wrong_name("topic", topic, TOPIC_CHARACTERS_MAX),
             *_wrong_key(key_fields, fields),
             *_wrong_sources(unsigned_from),
+            *_wrong_upcasts(upcasts, version),
         )
         if faults:
             raise WrongDeclaration(f"{class_name}: {' '.join(faults)} {_example(class_name, fields)}")
         own = {"wire_name": name, "wire_version": version, "topic": topic, "key_fields": key_fields}
-        for attribute, value in (own | {"unsigned_from": unsigned_from}).items():
+        for attribute, value in (own | {"unsigned_from": unsigned_from, "upcasts": dict(upcasts or {})}).items():
             setattr(made, attribute, value)
         return made
 
@@ -131,7 +135,7 @@ def _clashes(names: Collection[str], unknown: Collection[str]) -> Iterator[str]:
     for name in sorted(TAKEN.intersection(names)):
         yield f"{name} may not stand in the class body: every event has it, and the class's keywords give its value."
     for keyword in unknown:
-        yield f"{keyword} is no keyword of an event: the keywords are name, topic, key, version and unsigned_from."
+        yield f"{keyword} is no keyword of an event: the keywords are {', '.join(KEYWORDS)}."
 
 
 def _wrong_name(what: str, value: object, longest: int) -> Iterator[str]:
@@ -162,6 +166,15 @@ def _wrong_key(key_fields: object, fields: Collection[str]) -> Iterator[str]:
 def _wrong_sources(unsigned_from: object) -> Iterator[str]:
     if not isinstance(unsigned_from, tuple) or not all(isinstance(one, str) and one for one in unsigned_from):
         yield f'unsigned_from is {unsigned_from!r}: it is a tuple of sources, such as ("/weather",).'
+
+
+def _wrong_upcasts(upcasts: object, version: object) -> Iterator[str]:
+    if upcasts is None:
+        return
+    if not isinstance(upcasts, Mapping) or not all(map(callable, upcasts.values())):
+        yield f"upcasts is {upcasts!r}: it has a function for each older version, such as {{1: with_currency}}."
+    elif isinstance(version, int) and [*upcasts] != [*range(version - len(upcasts), version)][: len(upcasts)]:
+        yield f"upcasts has {', '.join(map(str, upcasts))}: name every version up to {version - 1}, the oldest first."
 
 
 def _example(class_name: str, fields: Collection[str]) -> str:

@@ -1,6 +1,6 @@
 """Events and their envelope. An event is a fact in the past tense: ids and values, frozen."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -14,7 +14,8 @@ from django.conf import settings
 from eventbus import clock, ids, request_context
 from eventbus.declaration import EventMeta, is_declared, refuse_non_events
 from eventbus.errors import EventTooLarge, Permanent
-from eventbus.field_types import check_of, checks, refuse_wrong_types
+from eventbus.field_types import check_of, checks, holds_nul, refuse_wrong_types
+from eventbus.upcasting import Upcasts, upcast
 
 EVENT_BYTES_MAX = 256 * 1024  # bytes of data; Kafka's default limit is 1 MiB a record, headers included
 KEY_CHARACTERS_MAX = 200  # what the index of parked keys holds on every database
@@ -42,6 +43,7 @@ class Event(msgspec.Struct, metaclass=EventMeta, frozen=True, kw_only=True):
 
     `name` is its type on the wire, which stays when the class is renamed or moved; `version` (1) is a part of it.
     `topic` is its log. `key` is a field, or a tuple of fields whose values are joined by ":": order is kept per key.
+    `upcasts` reads older versions: by version, a function from its data to those of the next one.
     `unsigned_from` are the sources of other programs that may publish it without our signature (consuming.trust).
     """
 
@@ -50,6 +52,7 @@ class Event(msgspec.Struct, metaclass=EventMeta, frozen=True, kw_only=True):
     topic: ClassVar[str]
     key_fields: ClassVar[tuple[str, ...]]
     unsigned_from: ClassVar[tuple[str, ...]]
+    upcasts: ClassVar[Upcasts]
 
     @classmethod
     def wire_type(cls) -> str:
@@ -180,7 +183,7 @@ def _encode(event: Event, event_id: UUID, identity: str, moment: _Moment) -> Enc
     if len(payload) > EVENT_BYTES_MAX:
         raise EventTooLarge(f"{event.wire_name} has {len(payload)} bytes of data; at most {EVENT_BYTES_MAX}")
     key = event.key()
-    if b"\\u0000" in payload and _holds_nul(payload):
+    if b"\\u0000" in payload and holds_nul(payload):
         raise ValueError(f"{event.wire_name} holds U+0000, which not every database can keep")
     if not key or len(key) > KEY_CHARACTERS_MAX or "\0" in key:
         raise ValueError(f"{event.wire_name} has an unusable key {key[:50]!r}: 1 to {KEY_CHARACTERS_MAX} characters")
@@ -215,18 +218,6 @@ def _json(text: str) -> str:
     return _encoder.encode(text).decode()
 
 
-def _holds_nul(payload: bytes) -> bool:
-    return _any_nul(msgspec.json.decode(payload))
-
-
-def _any_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, Mapping):
-        return any(_any_nul(part) for pair in value.items() for part in pair)
-    return isinstance(value, list) and any(_any_nul(part) for part in value)
-
-
 def sequenced(headers: str, sequence: int) -> str:
     """Return the attributes with the CloudEvents `sequence`: it grows within (topic, key), with gaps."""
     return f'{headers[:-1]},"sequence":"{str(sequence).zfill(SEQUENCE_DIGITS)}"}}'
@@ -254,7 +245,8 @@ def _decoder(event_type: type[Event]) -> msgspec.json.Decoder[Any]:
 def open_event(record: Record, event_type: type[E]) -> E:
     """Return the event in a record. Raises Undecodable if the bytes are not an event of this class."""
     try:
-        return decode(record.payload, event_type)
+        payload = upcast(record.payload, record.type, event_type) if event_type.upcasts else record.payload
+        return decode(payload, event_type)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Undecodable(f"{record.type} at {record.topic}/{record.partition}/{record.offset}: {error}") from error
 

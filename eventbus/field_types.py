@@ -7,7 +7,7 @@ expression over its fields, so that an event costs a fraction of a microsecond.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import count
@@ -220,3 +220,16 @@ def _wanted(declared: object, kind: inspect.Type) -> str:
     notes = [note for found, note in NOTES.items() if re.search(found, written)]
     notes += [f"{name}={limit!r}" for name in LIMITS if (limit := getattr(kind, name, None)) is not None]
     return re.sub(r"\bfloat\b", "finite float", written) + (f" ({', '.join(notes)})" if notes else "")
+
+
+def holds_nul(payload: bytes) -> bool:
+    """Return True if a text of the payload has U+0000, which not every database can keep."""
+    return _any_nul(msgspec.json.decode(payload))
+
+
+def _any_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(_any_nul(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(_any_nul(part) for part in value)

@@ -20,6 +20,7 @@ from eventbus.declaration import (
 )
 from eventbus.errors import Permanent, ServiceUnavailable, WrongDeclaration
 from eventbus.events import Event, Record, open_event
+from eventbus.upcasting import readable_types
 
 BATCH_EVENTS = 200  # events a transaction: commits and round trips cost most, and 200 events hide that
 ATTEMPTS_MAX = 8  # with the backoff below, a minute in the mean and two at most: longer than most restarts
@@ -133,7 +134,8 @@ class Group:
 
     def add(self, handler: Handler) -> None:
         """Let a handler run for its type, after those that were added before."""
-        self.handlers.setdefault(handler.event_type.wire_type(), []).append(handler)
+        for wire_type in readable_types(handler.event_type):
+            self.handlers.setdefault(wire_type, []).append(handler)
 
     def all(self) -> list[Handler]:
         """Return all its handlers."""

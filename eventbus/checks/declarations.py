@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from eventbus import backends, registry
 from eventbus.checks import handler_places
 from eventbus.events import declared_events
+from eventbus.upcasting import readable_types
 
 
 @register("eventbus")
@@ -47,7 +48,8 @@ def check_events(**ignored: Any) -> list[CheckMessage]:
     """Check that no two events have the same wire type."""
     by_type: defaultdict[str, list[str]] = defaultdict(list)
     for event_type in declared_events():
-        by_type[event_type.wire_type()].append(f"{event_type.__module__}.{event_type.__qualname__}")
+        for wire_type in readable_types(event_type):
+            by_type[wire_type].append(f"{event_type.__module__}.{event_type.__qualname__}")
     hint = "A name belongs to one class; a new shape gets a new version"
     return [
         Error(f"{wire_type} is the wire type of {', '.join(names)}", hint=hint, id="eventbus.E004")

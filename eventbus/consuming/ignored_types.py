@@ -14,6 +14,7 @@ from django.db.models import Max, Min, Sum
 from eventbus import clock, registry
 from eventbus.events import Record, declared_events
 from eventbus.models import WHO_CHARACTERS_MAX, IgnoredType, OperatorAction, Progress
+from eventbus.upcasting import readable_types
 
 _known: set[str] = set()  # wire types in this process's code; only a cache: a missing type is looked up
 
@@ -21,7 +22,7 @@ _known: set[str] = set()  # wire types in this process's code; only a cache: a m
 def is_known(wire_type: str) -> bool:
     """Return True if the code of this process has an event of that wire type."""
     if wire_type not in _known:
-        _known.update(one.wire_type() for one in declared_events())
+        _known.update(name for one in declared_events() for name in readable_types(one))
     return wire_type in _known
 
 

@@ -12,6 +12,7 @@ from eventbus.backends import current
 from eventbus.consuming import trust
 from eventbus.database.unit_of_work import unit_of_work
 from eventbus.events import Event, Record, Undecodable, open_event
+from eventbus.upcasting import readable_types
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Watch:
         call: Callable[[list[Any]], None],
         reset: Callable[[], None] | None,
     ) -> None:
-        self._types = {event_type.wire_type(): event_type for event_type in event_types}
+        self._types = {name: event_type for event_type in event_types for name in readable_types(event_type)}
         self._call, self._reset = call, reset
         self._lost = False
         self._backend = current()

@@ -15,9 +15,11 @@ from django.test import RequestFactory
 import eventbus
 from eventbus import Event, backends, registry
 from eventbus.backends import topics
+from eventbus.events import decode
 from eventbus.ids import uuid7
 from eventbus.progress import group_starts
 from eventbus.testing import published_events, settle
+from eventbus.upcasting import upcast
 from mcommerce import events
 from mcommerce.web.slots import fragment
 from mcommerce.web.slots import registry as fragments
@@ -25,7 +27,7 @@ from tests.eventbus.bus_app import House
 from tests.reference.tables import page
 
 BLOCKS = re.findall(r"^```python\n(.*?)^```", page("bus"), re.DOTALL | re.MULTILINE)
-IMPORTED, DECLARED, PUBLISHED, HANDLED, MAILED, TOPIC, FRAGMENT = BLOCKS
+IMPORTED, DECLARED, UPCAST, PUBLISHED, HANDLED, MAILED, TOPIC, FRAGMENT = BLOCKS
 ORDER_ID = uuid7()
 NAME = '"order.paid"'  # the shop has an event of this name, and a name is declared once
 
@@ -70,6 +72,15 @@ def test_the_event_of_the_page_is_the_shops(order_paid: Any) -> None:
     assert order_paid.__annotations__.items() <= shops.__annotations__.items()
     assert shops.wire_type() == "order.paid.v1"
     assert event.key() == str(ORDER_ID)
+
+
+def test_the_new_version_reads_the_old_one() -> None:
+    newer = run(UPCAST.replace(NAME, '"example.order-paid-anew"'), UUID=UUID, Any=Any)["OrderPaid"]
+    payload = f'{{"order_id": "{ORDER_ID}", "amount": 1900}}'.encode()
+
+    read = decode(upcast(payload, "example.order-paid-anew.v1", newer), newer)
+
+    assert read == newer(order_id=ORDER_ID, amount=1_900, currency="EUR")
 
 
 def test_what_is_published_with_a_change_is_an_event(order: SimpleNamespace) -> None:
