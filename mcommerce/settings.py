@@ -7,6 +7,7 @@ deployed, and must set each value without a safe default. Wrong or missing value
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,6 +44,7 @@ KAFKA_SASL_NEEDS = {
 }
 # smtp sends mail; dummy is for what sends none, such as the building of the image
 DEPLOYED_MAIL = {f"django.core.mail.backends.{kind}.EmailBackend" for kind in ("smtp", "dummy")}
+GBFS_ENTRY = re.compile(r"gbfs:(?:[a-z0-9][a-z0-9.-]{0,59}=)?https?://[^/?#@\s]+[^\s]*")
 POSITIVE = validate.Range(min=1)
 MAKE_ONE = 'Make one: python -c "import secrets; print(secrets.token_urlsafe(50))"'
 TOKEN_CHARACTERS_MIN = 20  # of 64 kinds: nobody guesses 120 bits
@@ -68,6 +70,12 @@ def _pairs(said: str | dict[str, str]) -> dict[str, str]:
     if not all(equals and name.strip() for name, equals, _value in pairs):
         raise ValidationError("Write name=value, with commas between the pairs.")
     return {name.strip(): value.strip() for name, _equals, value in pairs}
+
+
+def _feed_entry(entry: str) -> str:
+    """Return a feed's entry in small letters, but for an address, whose letters count."""
+    is_address = entry[: len("gbfs:")].casefold() == "gbfs:"
+    return f"gbfs:{entry[len('gbfs:') :]}" if is_address else entry.casefold()
 
 
 # --- what the environment says -------------------------------------------------------------------------------------
@@ -141,7 +149,8 @@ SANDBOX_WEBHOOK_SECRET = env.str("SANDBOX_WEBHOOK_SECRET", "")
 SANDBOX_WEBHOOK_SECRET_FALLBACKS = env.entries("SANDBOX_WEBHOOK_SECRET_FALLBACKS", [])  # older ones, still valid
 EMAIL_URL = env.dj_email_url("EMAIL_URL", "console:")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Mcommerce <shop@localhost>")
-STATIONS_FEEDS = list(dict.fromkeys(name.casefold() for name in env.entries("STATIONS_FEEDS", ["simulator"])))
+STATIONS_FEEDS = list(dict.fromkeys(_feed_entry(entry) for entry in env.entries("STATIONS_FEEDS", ["simulator"])))
+STATIONS_PRIVATE_FEEDS = env.bool("STATIONS_PRIVATE_FEEDS", False)  # ask also addresses inside private networks
 JCDECAUX_API_KEY = env.str("JCDECAUX_API_KEY", "")
 SIMULATOR_URL = env.str("SIMULATOR_URL", "http://127.0.0.1:8002")
 SIMULATOR_SEED = env.int("SIMULATOR_SEED", 1)
@@ -263,8 +272,10 @@ def _station_faults() -> list[str]:
             "such as © OpenStreetMap contributors"
         )
     for feed in STATIONS_FEEDS or []:
-        if feed.split(":")[0] not in {"simulator", "jcdecaux"}:
-            faults.append(f"STATIONS_FEEDS names {feed!r}: use simulator, jcdecaux or jcdecaux:<contract>")
+        if feed.split(":")[0] not in {"simulator", "jcdecaux"} and not GBFS_ENTRY.fullmatch(feed):
+            faults.append(
+                f"STATIONS_FEEDS names {feed!r}: use simulator, jcdecaux, jcdecaux:<contract> or gbfs:<address>"
+            )
     return faults
 
 

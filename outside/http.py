@@ -4,6 +4,7 @@ A socket's timeout starts again with every byte. So each request has a thread of
 longer than `seconds`. Then the caller cuts the connection, which ends the thread too.
 """
 
+import ipaddress
 import socket
 import threading
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ class Why(StrEnum):
     BROKEN_OFF = "broken off"
     TOO_LARGE = "too large"
     UNEXPECTED = "unexpected"
+    PRIVATE = "inside a private network"
 
 
 class NoAnswer(Exception):
@@ -60,17 +62,19 @@ def ask(
     seconds: float,
     bytes_max: int,
     trust_env: bool = False,
+    public_only: bool = False,
     **asked: Any,
 ) -> Answer:
     """Send one request and return its answer. Raises NoAnswer if none comes that can be read.
 
     `seconds` limits the whole exchange: DNS, proxies, TLS, headers and body. `bytes_max` limits the unpacked body.
-    `trust_env`: use the environment's proxies, which see the request, and a .netrc file. `asked`: arguments for
-    `requests`, such as headers, json, auth.
+    `trust_env`: use the environment's proxies, which see the request, and a .netrc file. `public_only`: connect to no
+    address of a private network. The name is resolved once, and the connection goes to the address that was checked. A
+    proxy resolves names by itself. `asked`: arguments for `requests`, such as headers, json, auth.
     """
     if seconds <= 0:  # earlier calls used up the time
         raise NoAnswer(Why.TOO_SLOW, arrived=False)
-    question = _PendingRequest(method, url, seconds, bytes_max, trust_env, asked)
+    question = _PendingRequest(method, url, seconds, bytes_max, trust_env, public_only, asked)
     threading.Thread(target=question.run, name="outside", daemon=True).start()
     if not question.done.wait(seconds):
         question.cut()
@@ -84,10 +88,18 @@ class _PendingRequest:
     """The state of one request that its thread shares with the waiting caller."""
 
     def __init__(
-        self, method: str, url: str, seconds: float, bytes_max: int, trust_env: bool, asked: dict[str, Any]
+        self,
+        method: str,
+        url: str,
+        seconds: float,
+        bytes_max: int,
+        trust_env: bool,
+        public_only: bool,
+        asked: dict[str, Any],
     ) -> None:
         self._asked = {"method": method, "url": url, **asked}
         self._seconds, self._bytes_max, self._trust_env = seconds, bytes_max, trust_env
+        self._public_only = public_only
         self._lock = threading.Lock()
         self._lines: list[socket.socket] = []
         self._over = False
@@ -132,8 +144,9 @@ class _PendingRequest:
     def _ask(self) -> Answer:
         with requests.Session() as http:
             http.trust_env = self._trust_env
-            http.mount("http://", _Adapter())
-            http.mount("https://", _Adapter())
+            adapter = _PublicAdapter if self._public_only else _Adapter
+            http.mount("http://", adapter())
+            http.mount("https://", adapter())
             timeout = (min(CONNECT_SECONDS, self._seconds), self._seconds)
             with http.request(**self._asked, timeout=timeout, allow_redirects=False, stream=True) as told:
                 return Answer(told.status_code, self._body(told), told.headers)
@@ -204,3 +217,56 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(*given, **named)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _PoolTLS}
         return manager
+
+
+def public_address(host: str, port: int) -> str:
+    """Return an address of this host, checked to be public. Raises NoAnswer if one of its addresses is not."""
+    found = [str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    if not found or not all(is_public(address) for address in found):
+        raise NoAnswer(Why.PRIVATE, arrived=False)
+    return found[0]
+
+
+def is_public(address: str) -> bool:
+    """Return True if this address is of the public internet, also one that stands for an IPv4 address."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if inner is None and ip in _NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None and not inner.is_global:
+            return False
+    return ip.is_global and not ip.is_multicast
+
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+class _PublicHeld(_Held):
+    """A connection to the one address that was checked: a second look at the name could give another."""
+
+    def _new_conn(self) -> socket.socket:
+        name = self._dns_host
+        self._dns_host = public_address(name, self.port)
+        try:
+            return super()._new_conn()
+        finally:
+            self._dns_host = name  # TLS checks the certificate against the name
+
+
+class _PublicHeldTLS(_PublicHeld, HTTPSConnection):
+    """A TLS connection to the one address that was checked."""
+
+
+class _PublicPool(HTTPConnectionPool):
+    ConnectionCls = _PublicHeld
+
+
+class _PublicPoolTLS(HTTPSConnectionPool):
+    ConnectionCls = _PublicHeldTLS
+
+
+class _PublicAdapter(_Adapter):
+    def init_poolmanager(self, *given: Any, **named: Any) -> None:
+        super().init_poolmanager(*given, **named)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PublicPool, "https": _PublicPoolTLS}

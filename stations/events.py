@@ -57,7 +57,7 @@ class StationChanged(Event, name="station.changed", topic="stations", key=("feed
     bikes: int  # available now; not always mechanical + electrical
     mechanical: int | None  # None: the feed does not separate the kinds
     electrical: int | None
-    stands: int  # free now; bikes + stands is often less than the capacity
+    stands: int | None  # free now; bikes + stands is often less than the capacity. None: bikes stand anywhere
     capacity: int
     connected: bool | None  # None: the feed does not give it
     banking: bool | None  # has a payment terminal
@@ -75,7 +75,7 @@ class StationChanged(Event, name="station.changed", topic="stations", key=("feed
     contract_name: str = ""
     position: Position | None = None
     bike_stands: int = 0
-    available_bike_stands: int = 0
+    available_bike_stands: int | None = 0
     available_bikes: int = 0
     last_update: int | None = None  # milliseconds since 1970
     bad: str = ""  # why the feed's row about it is unreadable since this version, translatable unchanged

@@ -35,7 +35,7 @@ class Station(models.Model):
     bikes = models.PositiveIntegerField(_("bikes"))
     mechanical = models.PositiveIntegerField(_("mechanical bikes"), null=True, blank=True)
     electrical = models.PositiveIntegerField(_("electrical bikes"), null=True, blank=True)
-    stands = models.PositiveIntegerField(_("free stands"))
+    stands = models.PositiveIntegerField(_("free stands"), null=True, blank=True)  # None: bikes stand anywhere
     capacity = models.PositiveIntegerField(_("capacity"))
     connected = models.BooleanField(_("connected"), null=True)
     banking = models.BooleanField(_("payment terminal"), null=True)
@@ -74,7 +74,7 @@ class StationHistory(models.Model):
     bikes = models.PositiveIntegerField(_("bikes"))
     mechanical = models.PositiveIntegerField(_("mechanical bikes"), null=True, blank=True)
     electrical = models.PositiveIntegerField(_("electrical bikes"), null=True, blank=True)
-    stands = models.PositiveIntegerField(_("free stands"))
+    stands = models.PositiveIntegerField(_("free stands"), null=True, blank=True)  # None: bikes stand anywhere
     capacity = models.PositiveIntegerField(_("capacity"))
     taken = models.PositiveIntegerField(_("taken"), default=0)
     returned = models.PositiveIntegerField(_("returned"), default=0)

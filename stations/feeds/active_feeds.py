@@ -11,6 +11,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db.models import Q
 
+from stations.feeds.feed_names import name_of
 from stations.feeds.registry import is_simulated
 
 
@@ -60,5 +61,10 @@ def active_feeds() -> ActiveFeeds:
     return ActiveFeeds(settings.STATIONS_FEEDS)
 
 
+def feed_names() -> list[str]:
+    """Return the names of the feeds of the settings, in their order."""
+    return [feed.name for feed in active_feeds().feeds]
+
+
 def _feed(name: str) -> ActiveFeed:
-    return ActiveFeed(name, name.partition(":")[2] or None)
+    return ActiveFeed(name_of(name), name_of(name).partition(":")[2] or None)

@@ -25,6 +25,11 @@ class Failure(StrEnum):
     TOO_LARGE = _("The feed's answer is too large to be a list of stations: check the feed's address.")
     NOT_JSON = _("The feed's answer is not JSON, or only a part of it: check the feed's address.")
     NOT_A_LIST = _("The feed's answer is not a list: check the feed's address.")
+    NOT_GBFS = _("The feed's answer is not a GBFS document: check the feed's address, which ends in gbfs.json.")
+    NO_STATIONS = _("The system lists no stations: its feed may have free-floating vehicles only.")
+    PRIVATE = _(
+        "The feed's address is inside a private network: choose a public one, or set STATIONS_PRIVATE_FEEDS=true."
+    )
     EMPTY = _("The feed listed no station: check the contract's name, or wait.")
     NOTHING_GOOD = _("Every row of the feed's answer was bad: look at the reasons beside it.")
     SHORTENED = _(

@@ -35,7 +35,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     bikes: int
     mechanical: int | None
     electrical: int | None
-    stands: int  # free
+    stands: int | None  # free; None: the operator counts none, bikes stand anywhere
     capacity: int
     connected: bool | None
     banking: bool | None
@@ -92,6 +92,8 @@ class Bad(StrEnum):
     COUNTS_RANGE = _("counts negative or beyond belief")
     SUM = _("more bikes and free stands than stands")
     NO_STANDS = _("open without any stand")
+    NO_INFORMATION = _("without name and place")
+    NO_STATUS = _("without counts")
     UNREADABLE = _("not readable")
 
 
@@ -107,6 +109,7 @@ class Fetched(msgspec.Struct):
     listed: set[Key]
     complete: bool = True
     faults: dict[Key, Bad] = {}
+    updated_at: datetime | None = None  # when the feed made this answer, by its own word
 
 
 class ListedContract(NamedTuple):

@@ -10,13 +10,15 @@ from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from urllib.parse import urlencode, urlsplit
+from typing import NamedTuple
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
+from django.conf import settings
 
 from eventbus import clock
 from outside.circuit_breaker import CircuitOpen, service
-from outside.http import NoAnswer, Why, ask
+from outside.http import Answer, NoAnswer, Why, ask
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import PollFailed
 
@@ -27,6 +29,10 @@ BACKOFF_SECONDS = 0.5  # doubled for each attempt, then a random part of it: man
 ANSWER_BYTES_MAX = 2**20  # unpacked; the largest contract, of 448 stations, is a third of it
 RETRY_AFTER_SECONDS_MAX = 86_400.0  # a day, after which a daily quota starts again; more is a mistake
 RETRY_AT_SECONDS_MAX = 3_600.0  # an hour, for a date: a feed with a wrong clock must not stop our polls for long
+
+REDIRECTS_MAX = 3  # of one request: more is a circle
+REDIRECTS = (301, 302, 303, 307, 308)
+KEPT_MAX = 8  # bodies of one feed, each of a few megabytes at most: it has five documents
 
 USER_AGENT = "mcommerce-stations (+https://developer.jcdecaux.com)"
 
@@ -85,7 +91,9 @@ class HttpClient:
         budget_seconds: float = BUDGET_SECONDS,
         backoff_seconds: float = BACKOFF_SECONDS,
         sleep: Callable[[float], object] = time.sleep,
+        is_open: bool = False,
     ) -> None:
+        """Make a client. `is_open`: anybody may ask, and addresses come from others, so each is checked."""
         self._base_url = base_url.rstrip("/")
         self._auth = _KeyInQuery(key)
         self._bytes_max = bytes_max
@@ -93,16 +101,30 @@ class HttpClient:
         self._budget_seconds = budget_seconds
         self._backoff_seconds = backoff_seconds
         self._sleep = sleep
-        self._refusal = _refusal(self._base_url, has_key=bool(key))
+        self._is_open = is_open
+        self._refusal = _refusal(self._base_url, has_key=bool(key), is_open=is_open)
+        self._kept: dict[str, _Kept] = {}
         self._service = service(f"feed {name}", at=self._base_url)
 
     def get(self, path: str, **query: str) -> bytes:
         """Return the body of an answer with status 200. Raises PollFailed for every other outcome."""
-        if self._refusal:
-            raise PollFailed(self._refusal)
-        deadline = time.monotonic() + self._budget_seconds
+        url = f"{self._base_url}/{path}"
+        return self.get_url(f"{url}?{urlencode(query)}" if query else url, self.deadline())
+
+    def deadline(self) -> float:
+        """Return the end of one poll's budget, in `time.monotonic` seconds."""
+        return time.monotonic() + self._budget_seconds
+
+    def get_url(self, url: str, deadline: float) -> bytes:
+        """Return the body of an answer with status 200, or the kept body if the answer says that it has not changed.
+
+        Raises PollFailed for every other outcome.
+        """
+        refusal = self._refusal or (_refusal(url, has_key=True, is_open=True) if self._is_open else None)
+        if refusal:
+            raise PollFailed(refusal)
         for attempt in range(1, ATTEMPTS_MAX + 1):
-            answer = self._ask(f"{self._base_url}/{path}", query, deadline)
+            answer = self._ask(url, deadline)
             if isinstance(answer, bytes):
                 return answer.removeprefix(codecs.BOM_UTF8)
             if attempt == 1 or answer[0].reason != Failure.RESTING:  # else the earlier failure says more
@@ -114,11 +136,11 @@ class HttpClient:
             self._sleep(wait)
         raise failure
 
-    def _ask(self, url: str, query: dict[str, str], deadline: float) -> bytes | tuple[PollFailed, bool]:
+    def _ask(self, url: str, deadline: float) -> bytes | tuple[PollFailed, bool]:
         """Send one request. Return its body, or its failure and True if a retry may help."""
         try:
             with self._service.asked():
-                return self._heard(f"{url}?{urlencode(query)}" if query else url, deadline)
+                return self._heard(url, deadline)
         except CircuitOpen:
             return PollFailed(Failure.RESTING), False
         except _Failing as failing:
@@ -126,25 +148,57 @@ class HttpClient:
 
     def _heard(self, url: str, deadline: float) -> bytes | tuple[PollFailed, bool]:
         """Return the body, or a failure that the circuit breaker ignores. Raises _Failing for one that it counts."""
-        try:
-            answer = ask(
-                "GET",
-                url,
-                seconds=max(0.0, min(self._read_seconds, deadline - time.monotonic())),
-                bytes_max=self._bytes_max,
-                # A request to this very machine must not go through a proxy of the environment.
-                trust_env=not is_loopback(self._base_url),
-                auth=self._auth,
-                headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-            )
-        except NoAnswer as none:
-            raise _Failing(PollFailed(_FAILURES[none.why], none.detail), again=_may_pass(none)) from None
+        kept = self._kept.get(url)
+        answer = self._answer(url, deadline, kept.conditions if kept else {})
+        if kept and answer.status == HTTPStatus.NOT_MODIFIED:
+            return kept.body
         if answer.status == HTTPStatus.OK:
+            self._keep(url, answer)
             return answer.body
         failed, again = _failure_of_status(answer.status, answer.headers.get("Retry-After", ""))
         if failed.reason == Failure.THEIR_ERROR:
             raise _Failing(failed, again=again)
         return failed, again
+
+    def _answer(self, url: str, deadline: float, conditions: dict[str, str]) -> Answer:
+        """Ask this address, and of an open feed also those that it redirects to. Each is checked anew."""
+        for _ in range(REDIRECTS_MAX + 1):
+            try:
+                answer = ask(
+                    "GET",
+                    url,
+                    seconds=max(0.0, min(self._read_seconds, deadline - time.monotonic())),
+                    bytes_max=self._bytes_max,
+                    # A request to this very machine must not go through a proxy of the environment.
+                    trust_env=not is_loopback(url),
+                    public_only=self._is_open and not settings.STATIONS_PRIVATE_FEEDS,
+                    auth=self._auth,
+                    headers={"User-Agent": USER_AGENT, "Accept": "application/json", **conditions},
+                )
+            except NoAnswer as none:
+                raise _Failing(PollFailed(_FAILURES[none.why], none.detail), again=_may_pass(none)) from None
+            location = answer.headers.get("Location", "")
+            if not (self._is_open and answer.status in REDIRECTS and location):
+                return answer
+            url = urljoin(url, location)
+            if refusal := _refusal(url, has_key=True, is_open=True):
+                raise PollFailed(refusal)
+        return answer
+
+    def _keep(self, url: str, answer: Answer) -> None:
+        """Keep the body of an open feed's answer that names its version, so that the next one may be "unchanged"."""
+        names = {"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}
+        conditions = {asked: answer.headers[told] for asked, told in names.items() if answer.headers.get(told)}
+        self._kept.pop(url, None)
+        if self._is_open and conditions and len(self._kept) < KEPT_MAX:
+            self._kept[url] = _Kept(answer.body, conditions)
+
+
+class _Kept(NamedTuple):
+    """An answer's body, and the headers that ask whether it is still the same."""
+
+    body: bytes
+    conditions: dict[str, str]
 
 
 class _Failing(Exception):
@@ -162,6 +216,7 @@ _FAILURES = {
     Why.BROKEN_OFF: Failure.BROKEN_OFF,
     Why.TOO_LARGE: Failure.TOO_LARGE,
     Why.UNEXPECTED: Failure.UNEXPECTED,
+    Why.PRIVATE: Failure.PRIVATE,
 }
 
 
@@ -181,14 +236,18 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def _refusal(base_url: str, *, has_key: bool) -> Failure | None:
+def _refusal(base_url: str, *, has_key: bool, is_open: bool) -> Failure | None:
     """Return the reason why this address is never called, or None."""
     try:
         parts = urlsplit(base_url)
         _ = parts.port  # raises for a port that is not a number
     except ValueError:
         return Failure.NO_ADDRESS
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        return Failure.NO_ADDRESS
+    if is_open:
+        return None
+    if parts.query:
         return Failure.NO_ADDRESS
     if is_loopback(base_url):
         return None

@@ -9,18 +9,21 @@ from typing import Any, NamedTuple
 import msgspec
 
 from stations.feeds.feed_interface import Bad, Key, Reading, State
-from stations.feeds.validation import RowFilter, is_contract, is_number
+from stations.feeds.validation import (
+    ADDRESS_LENGTH_MAX,
+    NAME_LENGTH_MAX,
+    TEXTS_KEPT,
+    RowFilter,
+    from_iso,
+    is_contract,
+    is_number,
+    meant,
+    text_of,
+)
 
-NAME_LENGTH_MAX = 200  # characters; longer ones are cut. The longest real one has 48
-ADDRESS_LENGTH_MAX = 300  # characters; longer ones are cut. The longest real one has 93
 STATUS_LENGTH_MAX = 40  # characters; longer ones are cut. The longest real one has 6
-TEXTS_KEPT = 16_384  # cleaned texts: the same 5,000 come with each poll of the whole world; some 3 MB
 
 UNKNOWN_STATUS = "UNKNOWN"  # the status of a station without a status word
-
-_CONTROLS = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\xad\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u2069\u2800\u3164\ufeff\uffa0]"
-)
 
 
 class _Head(msgspec.Struct):
@@ -112,8 +115,8 @@ def _read_v1(raw: msgspec.Raw, ids: StationIds) -> Reading:
     state = State(
         contract=contract,
         number=row.number,
-        name=_text(row.name, NAME_LENGTH_MAX),
-        address=_text(row.address or "", ADDRESS_LENGTH_MAX),
+        name=text_of(row.name, NAME_LENGTH_MAX),
+        address=text_of(row.address or "", ADDRESS_LENGTH_MAX),
         lat=row.position.lat,
         lng=row.position.lng,
         status=_status(row.status),
@@ -137,8 +140,8 @@ def _read_v3(raw: msgspec.Raw, ids: StationIds) -> Reading:
     state = State(
         contract=contract,
         number=row.number,
-        name=_text(row.name, NAME_LENGTH_MAX),
-        address=_text(row.address or "", ADDRESS_LENGTH_MAX),
+        name=text_of(row.name, NAME_LENGTH_MAX),
+        address=text_of(row.address or "", ADDRESS_LENGTH_MAX),
         lat=row.position.latitude,
         lng=row.position.longitude,
         status=_status(row.status),
@@ -152,7 +155,7 @@ def _read_v3(raw: msgspec.Raw, ids: StationIds) -> Reading:
         bonus=_yes_or_no(row.bonus),
         overflow=_yes_or_no(row.overflow),
     )
-    return Reading(ids.key(contract, row.number), state, _from_iso(row.last_update))
+    return Reading(ids.key(contract, row.number), state, from_iso(row.last_update))
 
 
 READERS: dict[str, Reader] = {"v1": _read_v1, "v3": _read_v3}
@@ -203,44 +206,18 @@ def _station_in(raw: msgspec.Raw, ids: StationIds) -> Key | None:
 
 
 @lru_cache(TEXTS_KEPT)
-def _text(text: str, length_max: int) -> str:
-    """Return the text without control characters, padding and line ends, which feeds do send."""
-    if not text.isprintable():
-        text = _CONTROLS.sub(" ", text)
-    return " ".join(text.split())[:length_max].rstrip()
-
-
-@lru_cache(TEXTS_KEPT)
 def _status(word: str | None) -> str:
-    return _text(word or "", STATUS_LENGTH_MAX).upper()[:STATUS_LENGTH_MAX] or UNKNOWN_STATUS
+    return text_of(word or "", STATUS_LENGTH_MAX).upper()[:STATUS_LENGTH_MAX] or UNKNOWN_STATUS
 
 
 def _yes_or_no(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-# Feeds write "never" in several ways; no real report is older than the API itself.
-_REPORTED_SINCE = datetime(2016, 1, 1, tzinfo=UTC)
-
-
 def _from_milliseconds(value: object) -> datetime | None:
     if not isinstance(value, int | float):
         return None
     try:
-        return _meant(datetime.fromtimestamp(value / 1000, UTC))
+        return meant(datetime.fromtimestamp(value / 1000, UTC))
     except (OverflowError, OSError, ValueError):
         return None
-
-
-def _from_iso(value: object) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        when = datetime.fromisoformat(value)
-        return _meant(when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC))
-    except (OverflowError, ValueError):
-        return None
-
-
-def _meant(when: datetime) -> datetime | None:
-    return when if when >= _REPORTED_SINCE else None

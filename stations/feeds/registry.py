@@ -1,13 +1,17 @@
-"""The registry of feeds by name: "jcdecaux", "jcdecaux:lyon", "simulator"."""
+"""The registry of feeds by name: "jcdecaux", "jcdecaux:lyon", "simulator", "gbfs:<address>"."""
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from django.conf import settings
 
 from stations.feeds.feed_interface import Feed
+from stations.feeds.feed_names import GBFS, gbfs_entry, is_gbfs, kind_of
+from stations.feeds.gbfs import GbfsFeed
 from stations.feeds.jcdecaux import BASE_URL, JCDecauxFeed
 
+CYCLOCITY_URL = "https://api.cyclocity.fr/contracts/{contract}/gbfs/v3/gbfs.json"  # of the same operator
 SIMULATOR = "simulator"
 SIMULATOR_API = "/vls/v3"  # below SIMULATOR_URL
 SIMULATOR_KEY = "simulated"  # like JCDecaux, the simulator refuses requests without a key; any word will do
@@ -22,17 +26,16 @@ def feed_named(name: str, *, url: str = "", **limits: Any) -> Feed:
 
     Raises UnknownFeed for an unknown name, and UnknownVersion if `url` does not end in a version of the API.
     """
+    if kind_of(name.strip().casefold()) == GBFS:
+        return _gbfs(name.strip(), url, limits)
     source, _, contract = name.strip().casefold().partition(":")
     try:
         make = _FEEDS[source]
     except KeyError:
-        raise UnknownFeed(f"No feed is called {name!r}: use one of {', '.join(_FEEDS)}, or jcdecaux:lyon.") from None
+        raise UnknownFeed(
+            f"No feed is called {name!r}: use one of {', '.join(_FEEDS)}, jcdecaux:lyon, gbfs:<address>."
+        ) from None
     return make(contract or None, url, limits)
-
-
-def kind_of(feed: str) -> str:
-    """Return the first word of a feed's name: "jcdecaux" of "jcdecaux:lyon"."""
-    return feed.partition(":")[0]
 
 
 def is_simulated(feed: str) -> bool:
@@ -41,7 +44,21 @@ def is_simulated(feed: str) -> bool:
 
 
 def _jcdecaux(contract: str | None, url: str, limits: dict[str, Any]) -> Feed:
+    if contract and not url and not settings.JCDECAUX_API_KEY:
+        # The same stations under the same numbers, without a key.
+        own = CYCLOCITY_URL.format(contract=quote(contract, safe=""))
+        return GbfsFeed(url=own, name=f"jcdecaux:{contract}", contract=contract, numbered=True, **limits)
     return JCDecauxFeed(contract=contract, base_url=url or BASE_URL, key=settings.JCDECAUX_API_KEY, **limits)
+
+
+def _gbfs(entry: str, url: str, limits: dict[str, Any]) -> Feed:
+    name, address = gbfs_entry(entry)
+    if not address:  # the name of a feed whose address the settings know
+        known = dict(map(gbfs_entry, filter(is_gbfs, settings.STATIONS_FEEDS)))
+        address = known.get(name, "")
+    if not (url or address):
+        raise UnknownFeed(f"No address of {entry!r} is known: write it as gbfs:https://host/gbfs.json.")
+    return GbfsFeed(url=url or address, name=name, contract=name.partition(":")[2], **limits)
 
 
 def _simulator(contract: str | None, url: str, limits: dict[str, Any]) -> Feed:
@@ -54,4 +71,4 @@ _FEEDS: dict[str, Callable[[str | None, str, dict[str, Any]], Feed]] = {
     SIMULATOR: _simulator,
 }
 
-SOURCES = tuple(_FEEDS)
+SOURCES = (*_FEEDS, GBFS)

@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import lru_cache
 from statistics import median
 
@@ -20,17 +21,29 @@ CITY_STATIONS_MIN = 5  # stations; the median of fewer does not show where a cit
 OPEN = "OPEN"
 
 _NAMELESS = (Bad.NUMBER, Bad.ID, Bad.CONTRACT)  # the row does not say which station it is about
+NAME_LENGTH_MAX = 200  # characters; longer ones are cut. The longest real one has 48
+ADDRESS_LENGTH_MAX = 300  # characters; longer ones are cut. The longest real one has 93
+TEXTS_KEPT = 16_384  # cleaned texts: the same 5,000 come with each poll of the whole world; some 3 MB
+
+# Feeds write "never" in several ways; no real report is older than JCDecaux's API itself.
+REPORTED_SINCE = datetime(2016, 1, 1, tzinfo=UTC)
+
+_CONTROLS = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\xad\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u2069\u2800\u3164\ufeff\uffa0]"
+)
 _CONTRACT = re.compile(rf"[\w.' -]{{1,{CONTRACT_LENGTH_MAX}}}")
 
 
 class RowFilter:
     """A filter that takes an answer row by row, keeps the good readings, and counts the rest by reason.
 
-    `contract`: the only contract that the answer may contain; None allows all.
+    `contract`: the only contract that the answer may contain; None allows all. `believes_sums`: the feed's capacity
+    need not hold all bikes and free stands, since its operator takes bikes beyond it, or has none.
     """
 
-    def __init__(self, *, contract: str | None) -> None:
+    def __init__(self, *, contract: str | None, believes_sums: bool = False) -> None:
         self._contract = contract
+        self._believes_sums = believes_sums
         self._readings: dict[Key, Reading] = {}
         self._bad: Counter[str] = Counter()
         self._faults: dict[Key, Bad] = {}
@@ -79,7 +92,7 @@ class RowFilter:
             return Bad.OTHER_CONTRACT
         if key in self._readings:
             return Bad.DUPLICATE
-        return _fault_of(state)
+        return _fault_of(state) or (None if self._believes_sums else _fault_of_sum(state))
 
 
 def is_number(number: int) -> bool:
@@ -103,16 +116,43 @@ def _fault_of(state: State) -> Bad | None:
         return Bad.NAME
     if not (-90 <= state.lat <= 90 and -180 <= state.lng <= 180) or (state.lat == 0 and state.lng == 0):
         return Bad.COORDINATES
-    counts = (state.bikes, state.stands, state.capacity, state.mechanical or 0, state.electrical or 0)
+    counts = (state.bikes, state.stands or 0, state.capacity, state.mechanical or 0, state.electrical or 0)
     if min(counts) < 0 or max(counts) > COUNT_MAX:
         return Bad.COUNTS_RANGE
-    if state.capacity == 0 and state.status == OPEN:
+    if state.capacity == 0 and state.status == OPEN and not (state.bikes or state.stands):
         return Bad.NO_STANDS
+    return None
+
+
+def _fault_of_sum(state: State) -> Bad | None:
     # Bikes and free stands together are often fewer than the capacity, since some stands are broken. They are more only
     # where the station takes bikes beyond its stands.
-    if state.stands > state.capacity or (not state.overflow and state.bikes + state.stands > state.capacity):
+    stands = state.stands or 0
+    if stands > state.capacity or (not state.overflow and state.bikes + stands > state.capacity):
         return Bad.SUM
     return None
+
+
+@lru_cache(TEXTS_KEPT)
+def text_of(text: str, length_max: int) -> str:
+    """Return the text without control characters, padding and line ends, which feeds do send."""
+    if not text.isprintable():
+        text = _CONTROLS.sub(" ", text)
+    return " ".join(text.split())[:length_max].rstrip()
+
+
+def from_iso(value: object) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        when = datetime.fromisoformat(value)
+        return meant(when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC))
+    except (OverflowError, ValueError):
+        return None
+
+
+def meant(when: datetime) -> datetime | None:
+    return when if when >= REPORTED_SINCE else None
 
 
 def _far_away(readings: Iterable[Reading]) -> list[Key]:

@@ -38,7 +38,7 @@ class StationView(msgspec.Struct, frozen=True, gc=False):
     bikes: int
     mechanical: int | None
     electrical: int | None
-    stands: int
+    stands: int | None
     capacity: int
     connected: bool | None
     banking: bool | None

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 
+from stations.feeds.active_feeds import feed_names
+from stations.feeds.feed_names import GBFS, kind_of
 from stations.feeds.registry import is_simulated
 from stations.models import PollPlan
 
@@ -76,11 +78,11 @@ def steer(
 
 
 def hold_off(*, feed: str, until: datetime, now: datetime) -> None:
-    """Forbid polls of every feed with the same source until `until`. The feeds of a source share one key."""
-    source = feed.partition(":")[0]
-    of_source = Q(feed=source) | Q(feed__startswith=f"{source}:")
-    for name in sorted({feed, *settings.STATIONS_FEEDS}):
-        if name.partition(":")[0] == source:
+    """Forbid polls of this feed until `until`, and of every feed that shares its key. GBFS feeds share nothing."""
+    source = kind_of(feed)
+    of_source = Q(feed=source) | Q(feed__startswith=f"{source}:") if source != GBFS else Q(feed=feed)
+    for name in sorted({feed, *feed_names()}):
+        if name == feed or (kind_of(name) == source != GBFS):
             plan_of(name, now=now)
     plans = PollPlan.objects.filter(of_source, Q(not_before=None) | Q(not_before__lt=until))
     with transaction.atomic():

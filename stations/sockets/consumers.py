@@ -1,9 +1,9 @@
 """The stations' two sockets: the dashboard's and the producer's. docs/stations-socket.md describes their protocol."""
 
 from channels.db import database_sync_to_async
-from django.conf import settings
 
 from eventbus import clock
+from stations.feeds.active_feeds import feed_names
 from stations.live.live_state import Contracts, encode
 from stations.models import PollPlan
 from stations.sockets import page_fragments
@@ -165,5 +165,5 @@ def _plans_told() -> list[str]:
                 "calls_left": plan.calls_left,
             }
         )
-        for plan in PollPlan.objects.filter(feed__in=settings.STATIONS_FEEDS).order_by("feed")
+        for plan in PollPlan.objects.filter(feed__in=feed_names()).order_by("feed")
     ]

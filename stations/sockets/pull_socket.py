@@ -11,9 +11,9 @@ import logging
 from typing import Any, ClassVar, NamedTuple
 
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.conf import settings
 
 from eventbus import clock
+from stations.feeds.active_feeds import feed_names
 from stations.feeds.registry import is_simulated
 from stations.live import live_updates
 from stations.live.live_state import encode
@@ -106,8 +106,8 @@ class LiveSocket(AsyncWebsocketConsumer):
         self.look()
 
     def hello(self) -> dict[str, Any]:
-        name = ", ".join(settings.STATIONS_FEEDS)
-        simulated = all(is_simulated(feed) for feed in settings.STATIONS_FEEDS)
+        name = ", ".join(feed_names())
+        simulated = all(is_simulated(feed) for feed in feed_names())
         return {
             "type": "hello",
             "protocol": PROTOCOL,

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.views import redirect_to_login
@@ -18,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from eventbus import clock
+from stations.feeds.active_feeds import feed_names
 from stations.forms import PlanForm, RemarkForm
 from stations.limits import RemarksTooOften
 from stations.live.feed_health import feeds_remembered
@@ -59,7 +59,7 @@ def page(request: HttpRequest) -> HttpResponse:
 @for_producers(STEER)
 def steer(request: HttpRequest, feed: str) -> HttpResponse:
     """Start or stop polling a feed. A start sets the interval and the number of calls."""
-    if feed not in settings.STATIONS_FEEDS:
+    if feed not in feed_names():
         raise Http404
     if request.POST.get("action") == "stop":
         _steer(request, feed, running=False)
@@ -152,7 +152,7 @@ def _refused(request: HttpRequest, form: Form, *, status: int = 400, **forms: An
 
 
 def _last_polls() -> QuerySet[PollRun]:
-    return PollRun.objects.filter(feed__in=settings.STATIONS_FEEDS).order_by("-started")[:POLLS_SHOWN]
+    return PollRun.objects.filter(feed__in=feed_names()).order_by("-started")[:POLLS_SHOWN]
 
 
 def _page(
@@ -162,7 +162,7 @@ def _page(
     plan_forms: dict[str, PlanForm] | None = None,
     remark_form: RemarkForm | None = None,
 ) -> HttpResponse:
-    plans = [poll_schedule.plan_of(feed, now=clock.now()) for feed in settings.STATIONS_FEEDS]
+    plans = [poll_schedule.plan_of(feed, now=clock.now()) for feed in feed_names()]
     context = {
         "plans": [{"plan": one, "form": (plan_forms or {}).get(one.feed) or PlanForm(plan=one)} for one in plans],
         "remark_form": remark_form or RemarkForm(),

@@ -1,11 +1,13 @@
 """A server that stands for a feed, and clients that ask it without patience."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from stations.feeds.jcdecaux import JCDecauxFeed
 from tests.stations.feed_server import KEY, AnsweringServer
+from tests.stations.gbfs_server import GbfsServer
 
 
 @pytest.fixture
@@ -28,3 +30,12 @@ def feed_of(server: AnsweringServer) -> Iterator[Callable[..., JCDecauxFeed]]:
     yield make
     for feed in made:
         feed.close()
+
+
+@pytest.fixture
+def served(settings: Any) -> Iterator[GbfsServer]:
+    """A server of GBFS on this machine, which may be asked."""
+    settings.STATIONS_PRIVATE_FEEDS = True
+    server = GbfsServer()
+    yield server
+    server.close()

@@ -11,6 +11,7 @@ from eventbus import clock
 from eventbus.operations.heartbeats import Heartbeat
 from eventbus.processes.command_runner import on_signal
 from stations.feeds.feed_interface import PollFailed
+from stations.feeds.feed_names import name_of
 from stations.feeds.http import is_loopback
 from stations.feeds.jcdecaux import UnknownVersion
 from stations.feeds.registry import UnknownFeed, feed_named
@@ -31,7 +32,9 @@ class Command(BaseCommand):
     help = "Ask feeds for their stations, record what changed and tell it: once, or until stopped."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--feed", action="append", help="jcdecaux:lyon, jcdecaux, simulator; again for another")
+        parser.add_argument(
+            "--feed", action="append", help="jcdecaux:lyon, jcdecaux, simulator, gbfs:<address>; again for another"
+        )
         parser.add_argument("--url", default="", help="ask the feed here: the API's base with its version")
         parser.add_argument("--once", action="store_true", help="one poll, whatever the plan says")
         parser.add_argument("--interval-ms", type=int, help="change the plan: from one poll to the next")
@@ -43,7 +46,7 @@ class Command(BaseCommand):
         self._json: bool = options["json"]
         self._failed = False
         try:
-            feeds = [_name(feed, url) for feed in options["feed"] or settings.STATIONS_FEEDS]
+            feeds = [_checked(feed, url) for feed in options["feed"] or settings.STATIONS_FEEDS]
             if options["contracts"]:
                 self._list_contracts(feeds, url)
             elif once:
@@ -71,7 +74,7 @@ class Command(BaseCommand):
         # The current poll always finishes: a SIGTERM has nothing more to stop.
         with on_signal(lambda: None):
             for name in feeds:
-                self._leave_alone(name)
+                self._leave_alone(name_of(name))
                 feed = feed_named(name, url=url)
                 try:
                     self._say(Poller(feed).poll())
@@ -89,7 +92,14 @@ class Command(BaseCommand):
             return
         minimum_ms = SIMULATED_INTERVAL_MS_MIN if url and is_loopback(url) else None
         for name in feeds:
-            steer(feed=name, now=clock.now(), running=True, interval_ms=interval_ms, calls=calls, minimum_ms=minimum_ms)
+            steer(
+                feed=name_of(name),
+                now=clock.now(),
+                running=True,
+                interval_ms=interval_ms,
+                calls=calls,
+                minimum_ms=minimum_ms,
+            )
 
     def _poll_until_stopped(self, feeds: list[str], url: str, *, until_used_up: bool) -> None:
         PollPlan.objects.exists()  # fails without its tables, for which the pollers would wait for ever
@@ -99,7 +109,7 @@ class Command(BaseCommand):
         with on_signal(pollers.stop), heartbeat:
             pollers.start()
             while not pollers.wait(LOOK_SECONDS):
-                if until_used_up and not any(plan_of(name, now=clock.now()).running for name in feeds):
+                if until_used_up and not any(plan_of(name_of(name), now=clock.now()).running for name in feeds):
                     pollers.stop()
 
     def _say(self, run: PollRun) -> None:
@@ -120,11 +130,10 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _name(feed: str, url: str) -> str:
-    """Return the feed's own name. Raises the errors of `feed_named`."""
-    known = feed_named(feed, url=url)
-    known.close()
-    return known.name
+def _checked(feed: str, url: str) -> str:
+    """Return the feed's entry. Raises the errors of `feed_named`."""
+    feed_named(feed, url=url).close()
+    return feed.strip()
 
 
 def _told(run: PollRun) -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""The names of feeds, made from the entries of STATIONS_FEEDS: short enough for keys, and fit for addresses."""
+
+import re
+from hashlib import blake2b
+
+GBFS = "gbfs"
+SHORT_LENGTH_MAX = 60  # characters after "gbfs:"
+
+_ENTRY = re.compile(r"gbfs:(?:(?P<short>[a-z0-9][a-z0-9.-]{0,59})=)?(?P<url>https?://.+)", re.IGNORECASE)
+_CYCLOCITY = re.compile(r"https?://api\.cyclocity\.fr/contracts/(?P<contract>[\w-]+)/gbfs/.*", re.IGNORECASE)
+_NOISE = re.compile(r"^https?://(www\.)?|[?#].*$|(/gbfs)?(\.json)?/*$", re.IGNORECASE)
+
+
+def kind_of(feed: str) -> str:
+    """Return the first word of a feed's name: "jcdecaux" of "jcdecaux:lyon"."""
+    return feed.partition(":")[0]
+
+
+def is_gbfs(entry: str) -> bool:
+    return kind_of(entry).casefold() == GBFS
+
+
+def gbfs_entry(entry: str) -> tuple[str, str]:
+    """Return the name and the address of "gbfs:<address>" or "gbfs:<short name>=<address>"; no address: "" for it."""
+    written = _ENTRY.fullmatch(entry.strip())
+    if written is None:
+        return entry.strip().casefold(), ""
+    return f"{GBFS}:{(written['short'] or _short(written['url'])).casefold()}", written["url"]
+
+
+def name_of(entry: str) -> str:
+    """Return the name of the feed that this entry of STATIONS_FEEDS means."""
+    return gbfs_entry(entry)[0] if is_gbfs(entry) else entry.strip().casefold()
+
+
+def _short(url: str) -> str:
+    """Return a short name for an address: the contract of JCDecaux, else host and path without noise."""
+    if own := _CYCLOCITY.fullmatch(url):
+        return own["contract"]
+    words = re.sub(r"[^a-z0-9.]+", "-", _NOISE.sub("", url).casefold()).strip("-.")
+    if words and len(words) <= SHORT_LENGTH_MAX and "?" not in url:
+        return words
+    digest = blake2b(url.encode(), digest_size=4).hexdigest()  # addresses that differ have names that differ
+    return f"{words[: SHORT_LENGTH_MAX - 9].strip('-.') or 'feed'}-{digest}"
