@@ -21,6 +21,7 @@ EVENT_BYTES_MAX = 256 * 1024  # bytes of data; Kafka's default limit is 1 MiB a 
 KEY_CHARACTERS_MAX = 200  # what the index of parked keys holds on every database
 KEY_SEPARATOR = ":"
 SOURCE = "/mcommerce"  # see `source`; EVENTBUS_SOURCE overrides it
+TIME = '"time":"'  # in the JSON text of an envelope
 SEQUENCE_DIGITS = 20  # CloudEvents `sequence` is compared as text, so it is padded
 
 
@@ -214,13 +215,24 @@ def _envelope(identity: str, wire_type: str, key: str, moment: _Moment) -> str:
     )
 
 
-def _json(text: str) -> str:
+def _json(text: Any) -> str:
     return _encoder.encode(text).decode()
 
 
 def sequenced(headers: str, sequence: int) -> str:
     """Return the attributes with the CloudEvents `sequence`: it grows within (topic, key), with gaps."""
     return f'{headers[:-1]},"sequence":"{str(sequence).zfill(SEQUENCE_DIGITS)}"}}'
+
+
+def published_at(headers: str) -> str:
+    """Return the attribute `time` of the envelope, "" without one. Taking it out costs a fifth of decoding all."""
+    begin = headers.find(TIME) + len(TIME)
+    return headers[begin : headers.find('"', begin)] if begin >= len(TIME) else ""
+
+
+def republished(headers: str) -> str:
+    """Return the envelope of a timer that is published now: its `time` is the present, not when it was set."""
+    return _json({**msgspec.json.decode(headers), "time": clock.now().isoformat()})
 
 
 E = TypeVar("E", bound=Event)

@@ -14,6 +14,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.urls import re_path
 
 from mcommerce.features.installed import sockets
+from mcommerce.monitoring.open_sockets import CountedSockets
 from mcommerce.serving import background_threads
 from mcommerce.web import bad_input, static_files
 from mcommerce.web.proxy import ClientNetworkMiddleware
@@ -65,12 +66,14 @@ def build_application() -> ProtocolTypeRouter:
     """Return the whole site as one ASGI application."""
     pages = get_asgi_application()
     for_all = sockets("sockets_for_all")
-    known = URLRouter([*sockets("sockets_with_user"), re_path("", no_socket)])  # type: ignore[arg-type]  # not a view
+    with_user = sockets("sockets_with_user")
+    known = URLRouter([*with_user, re_path("", no_socket)])  # type: ignore[arg-type]  # not a view
     with_visitors = CookieMiddleware(ReadableCookies(SessionMiddleware(AuthMiddleware(known))))
+    all_sockets = ClientNetworkMiddleware(URLRouter([*for_all, re_path("", with_visitors)]))
     return ProtocolTypeRouter(
         {
             "http": ASGIStaticFilesHandler(pages) if settings.LOCAL else HashedStaticFiles(pages),
             "lifespan": background_threads.lifespan,
-            "websocket": SameOrigin(ClientNetworkMiddleware(URLRouter([*for_all, re_path("", with_visitors)]))),
+            "websocket": CountedSockets(SameOrigin(all_sockets), [*for_all, *with_user]),
         }
     )

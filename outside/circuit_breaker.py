@@ -15,6 +15,7 @@ from typing import Any
 import pybreaker
 
 from eventbus import ServiceUnavailable, clock
+from eventbus.measuring.series import Gauge
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,13 @@ REST_SECONDS = 10  # short, to notice a restarted service soon; until then one c
 VISITORS_MAX = 2
 ROOM_SECONDS = 0.25  # a further visitor waits this long for a free place, so that a double click is not refused
 SILENCE_SECONDS = 0.6  # twice what a healthy service needs; after more, the service counts as silent
+
+OPEN = Gauge(
+    "outside_breaker_open",
+    "Processes that leave a service alone because it does not answer them.",
+    "service",
+    limit=20,
+)
 
 Excluded = tuple[type[Exception] | Callable[[Any], bool], ...]
 
@@ -134,6 +142,9 @@ class _StateLogger(pybreaker.CircuitBreakerListener):
         old_state: pybreaker.CircuitBreakerState | None,
         new_state: pybreaker.CircuitBreakerState,
     ) -> None:
+        was_closed = old_state is None or old_state.name == pybreaker.STATE_CLOSED
+        if was_closed != (new_state.name == pybreaker.STATE_CLOSED):
+            OPEN.add(str(cb.name), count=1 if was_closed else -1)
         if new_state.name == pybreaker.STATE_OPEN:
             logger.warning("The %s does not answer: it is left alone for %s s", cb.name, REST_SECONDS)
         elif new_state.name == pybreaker.STATE_CLOSED:

@@ -17,6 +17,7 @@ from eventbus.failures.circuit_breaker import CircuitBreaker
 from eventbus.failures.effects_in_flight import Note
 from eventbus.failures.poison_suspicion import Suspicion, Verdict
 from eventbus.failures.similar_warnings import PROBE, Warnings
+from eventbus.measuring import bus_metrics
 from eventbus.models import Progress
 from eventbus.progress import groups, inbox
 from eventbus.progress.groups import PAUSED, STOPPED
@@ -254,6 +255,7 @@ class BatchRunner:
         return self._suspicion.judge(record, error, seconds=self._calls.seconds(record))
 
     def _succeeded(self, records: Sequence[Record]) -> None:
+        bus_metrics.handled(self._group.name, records)
         self._breaker.succeeded(records)
         self._suspicion.succeeded([record.event_id for record in records])
 

@@ -13,6 +13,7 @@ from eventbus.failures.circuit_breaker import CircuitBreaker
 from eventbus.failures.effects_in_flight import Note
 from eventbus.failures.poison_suspicion import Suspicion, Verdict
 from eventbus.failures.similar_warnings import PROBE, Warnings
+from eventbus.measuring import bus_metrics
 from eventbus.models import ParkedEvent, ParkedKey
 from eventbus.progress import groups, inbox
 from eventbus.progress.groups import PAUSED, STOPPED
@@ -92,11 +93,13 @@ class Retries:
         self._calls.begin()
         known = bool(self._group.of(record))
         if known:
+            bus_metrics.retried(self._group.name, record)
             effects.refuse_deadly(self._group, record, key.crashes)
         note = self._calls.ask(partition, record, parked=True)
         self._retry_on_contention(self._drain, key.id, head.id, partition, note, closes=closes and known)
         self._calls.effects.settled(record)
         if known:
+            bus_metrics.handled(self._group.name, [record])
             self._breaker.succeeded([record], first=key.attempts == 0)
             self._suspicion.succeeded([record.event_id])
 

@@ -13,6 +13,7 @@ from django.db import transaction
 from eventbus import failpoints
 from eventbus.events import Record, with_causation
 from eventbus.failures import effects
+from eventbus.measuring import bus_metrics
 from eventbus.models import Effect
 from eventbus.registry import Group
 
@@ -40,7 +41,8 @@ class EffectsInFlight:
     def call(self, record: Record) -> Note:
         """Call a claimed effect, outside any transaction. Return the function that records its answer."""
         failpoints.hit("effect.ask")
-        note = self._answers[record.event_id] = with_causation(record, effects.ask, self._group, record)
+        with bus_metrics.effect(self._group.name):
+            note = self._answers[record.event_id] = with_causation(record, effects.ask, self._group, record)
         failpoints.hit("effect.answered")
         return note
 

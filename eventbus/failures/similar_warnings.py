@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from eventbus.events import Record, with_causation
+from eventbus.measuring import bus_metrics
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,8 @@ class Warnings:
         self._kinds: dict[tuple[str, str], _Kind] = {}
 
     def failed(self, record: Record, error: BaseException, follows: str) -> None:
-        """Log a failed attempt and what `follows` it, or count it if a similar one was logged lately."""
+        """Count a failed attempt, and log it and what `follows` it, unless a similar one was logged lately."""
+        bus_metrics.failed(self._group, record)
         self.log_repeated()
         kind_of = (record.type, type(error).__name__)
         kind = self._kinds.get(kind_of)

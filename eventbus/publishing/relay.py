@@ -11,7 +11,8 @@ from eventbus.backends.base import Backend, Unsent
 from eventbus.database import sql
 from eventbus.database.leases import Lease
 from eventbus.errors import LogTruncated, LogUnavailable, is_contention
-from eventbus.events import EncodedEvent
+from eventbus.events import EncodedEvent, republished
+from eventbus.measuring import bus_metrics
 from eventbus.models import Timer
 from eventbus.publishing import outbox
 from eventbus.recovery import divergence
@@ -98,6 +99,7 @@ class Relay:
                 self._look.soon()
                 self._leave_out(error.topics)
                 raise
+            bus_metrics.appended([row.topic for row in rows])
         return due + len(rows)
 
     def _looks(self, topics: set[str]) -> bool:
@@ -183,6 +185,6 @@ def _sealed(timer: Timer) -> EncodedEvent:
         type=timer.type,
         key=timer.key,
         payload=bytes(timer.payload),
-        headers=timer.headers,
+        headers=republished(timer.headers),
         created_at=clock.now(),
     )

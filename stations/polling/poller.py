@@ -19,6 +19,7 @@ from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import Feed, Held, Key, PollFailed, diff, unreadable
 from stations.feeds.registry import feed_named, is_simulated
 from stations.models import PollPlan, PollRun
+from stations.polling import poll_metrics
 from stations.polling.truncated_answers import doubt_shortened
 from stations.services import recording
 from stations.services.poll_schedule import call_made, interval_ms_min, plan_of
@@ -145,6 +146,7 @@ class Poller:
 
     def _record(self, poll: recording.Poll) -> PollRun:
         run = recording.record_poll(poll=poll, now=clock.now(), fence=self._fence)
+        poll_metrics.polled(poll.feed, poll.failed, seconds=time.perf_counter() - poll.began)
         # The transaction has committed: the held state must never be ahead of the rows.
         if self._held is not None:
             changed = {one.key: Held(one.version, one.state, one.reported_at) for one in poll.changes}

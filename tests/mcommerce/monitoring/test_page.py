@@ -1,12 +1,22 @@
 """The page of metrics: what it says of the bus and of requests, and who may read it."""
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 from django.test import Client
+from django.urls import path
 from prometheus_client.parser import text_string_to_metric_families
 
 from eventbus import clock
+from mcommerce.monitoring.open_sockets import SOCKETS, CountedSockets
 from mcommerce.monitoring.page import bus_state
+from outside.circuit_breaker import FAILURES_MAX, OPEN, REST_SECONDS, Service
+from stations.feeds.feed_interface import PollFailed
+from stations.polling.poller import Poller
 from tests.eventbus.bus_app import open_house
+from tests.stations.readings import reading
+from tests.stations.test_poller import DOWN, Feed
 
 TOKEN = "a-token-of-this-test-only"
 
@@ -107,3 +117,58 @@ def test_requests_are_counted_by_route_and_never_by_path(db: None, client: Clien
     }
     assert told["mcommerce_http_request_duration_seconds_count", "none"] >= 1
     assert not any("nothing" in label for series in told for label in series)
+
+
+def test_polls_are_counted_by_feed_and_outcome(transactional_db: None, client: Client) -> None:
+    before = read(client)
+    lyon = Feed(DOWN, [reading()], PollFailed("of no kind that we know"))
+    poller = Poller(lyon)
+
+    for _ in range(3):
+        poller.poll()
+
+    told = read(client)
+    polls = {series: value - before.get(series, 0) for series, value in told.items() if "polls_total" in series[0]}
+    assert {series[1:]: value for series, value in polls.items() if value} == {
+        ("simulator:lyon", outcome): 1 for outcome in ("ok", "their_error", "failed")
+    }
+
+
+def test_a_socket_is_counted_while_it_is_open(client: Client) -> None:
+    route = "ws/house/<int:number>/"
+    opened: list[float] = []
+
+    def count() -> float:
+        return float(SOCKETS.of((route,))._value.get())
+
+    async def socket(scope: object, receive: object, send: object) -> None:
+        opened.append(count())
+        raise ConnectionError
+
+    counted = CountedSockets(socket, [path(route, socket)])
+
+    with pytest.raises(ConnectionError):
+        asyncio.run(counted({"path": "/ws/house/7/"}, None, None))
+
+    assert (opened, count()) == ([1], 0)
+
+
+def test_an_open_breaker_is_told_until_it_closes(client: Client) -> None:
+    service = Service("oracle of this test")
+
+    def calls(error: Exception | None) -> None:
+        with suppress(OSError), service.asked():
+            if error:
+                raise error
+
+    for _ in range(FAILURES_MAX):
+        calls(OSError("away"))
+    away = OPEN.of(("oracle of this test",))._value.get()
+    clock.hold(clock.now())
+    try:
+        clock.advance(seconds=REST_SECONDS + 1)
+        calls(None)
+    finally:
+        clock.hold(None)
+
+    assert (away, OPEN.of(("oracle of this test",))._value.get()) == (1, 0)
