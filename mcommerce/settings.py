@@ -155,8 +155,11 @@ JCDECAUX_API_KEY = env.str("JCDECAUX_API_KEY", "")
 SIMULATOR_URL = env.str("SIMULATOR_URL", "http://127.0.0.1:8002")
 SIMULATOR_SEED = env.int("SIMULATOR_SEED", 1)
 STATIONS_POLL_INTERVAL_MS = env.int("STATIONS_POLL_INTERVAL_MS", 0, validate=validate.Range(min=0))
+STATIONS_MAP_FILE = env.str("STATIONS_MAP_FILE", "")  # a .pmtiles file of this machine: streets and water
 STATIONS_TILE_URL = env.str("STATIONS_TILE_URL", "")  # "" draws the shipped outline of land, with no requests
 STATIONS_TILE_ATTRIBUTION = env.str("STATIONS_TILE_ATTRIBUTION", "").strip()  # plain text: the owner of the tiles
+
+PMTILES_3 = b"PMTiles\x03"  # how such a file begins
 
 # Names below .localhost are loopback wherever names are resolved (RFC 6761).
 LOCAL = all(host in LOOPBACK_HOSTS or host.endswith(".localhost") for host in ALLOWED_HOSTS or ["?"])
@@ -260,7 +263,7 @@ def _host_faults() -> list[str]:
 
 
 def _station_faults() -> list[str]:
-    faults = []
+    faults = _map_file_faults()
     if STATIONS_TILE_URL and not _draws_tiles(STATIONS_TILE_URL):
         faults.append(
             f"STATIONS_TILE_URL is {STATIONS_TILE_URL!r}: write it as https://host/{{z}}/{{x}}/{{y}}.png, of one host, "
@@ -277,6 +280,21 @@ def _station_faults() -> list[str]:
                 f"STATIONS_FEEDS names {feed!r}: use simulator, jcdecaux, jcdecaux:<contract> or gbfs:<address>"
             )
     return faults
+
+
+def _map_file_faults() -> list[str]:
+    if not STATIONS_MAP_FILE:
+        return []
+    try:
+        with Path(STATIONS_MAP_FILE).open("rb") as file:
+            begins = file.read(len(PMTILES_3))
+    except OSError as error:
+        return [f"STATIONS_MAP_FILE is {STATIONS_MAP_FILE!r}, which cannot be read: {error.strerror}"]
+    if begins != PMTILES_3:
+        return [f"STATIONS_MAP_FILE is {STATIONS_MAP_FILE!r}, which is no PMTiles file of version 3"]
+    if STATIONS_TILE_URL:
+        return ["STATIONS_MAP_FILE and STATIONS_TILE_URL are both set, and the map has one ground: unset one of them"]
+    return []
 
 
 def _draws_tiles(address: str) -> bool:

@@ -1,8 +1,9 @@
 """The addresses of the stations' pages, below /stations/."""
 
+from django.conf import settings
 from django.urls import path, register_converter
 
-from stations.views import producer_page, stations
+from stations.views import map_file, producer_page, stations
 from stations.views.addresses import FeedConverter, StationIdConverter
 
 register_converter(FeedConverter, "feed")
@@ -15,5 +16,6 @@ urlpatterns = [
     path("producer/", producer_page.page, name="producer"),
     path("producer/plan/<str:feed>/", producer_page.steer, name="steer"),
     path("producer/remark/", producer_page.leave_remark, name="remark"),
+    *([path("map.pmtiles", map_file.map_file, name="map-file")] if settings.STATIONS_MAP_FILE else []),  # open to all
     path("<feed:feed>/<station_id:station_id>/", stations.station, name="station"),
 ]

@@ -161,6 +161,8 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
         ({"ORDER_PAYMENT_MINUTES": "0"}, "ORDER_PAYMENT_MINUTES"),
         ({"STATIONS_FEEDS": "jcdeco"}, "use simulator, jcdecaux or jcdecaux:<contract>"),
         ({"SIMULATOR_URL": "127.0.0.1:8002"}, "SIMULATOR_URL"),
+        ({"STATIONS_MAP_FILE": "/nowhere/city.pmtiles"}, "which cannot be read: No such file or directory"),
+        ({"STATIONS_MAP_FILE": __file__}, "is no PMTiles file of version 3"),
         ({"STATIONS_TILE_URL": "tiles.example/{z}/{x}/{y}.png"}, "write it as https://host/{z}/{x}/{y}.png"),
         ({"STATIONS_TILE_URL": "https://tiles.example/"}, "write it as https://host/{z}/{x}/{y}.png"),
         ({"STATIONS_TILE_URL": "https://{s}.tiles.example/{z}/{x}/{y}.png"}, "write it as https://host/{z}/{x}/{y}"),
@@ -217,6 +219,14 @@ def test_a_wrong_value_is_refused_with_its_remedy(tmp_path: Path, environment: d
 
     assert refused.returncode
     assert told in refused.stderr
+
+
+def test_a_map_file_and_tiles_at_once_are_refused(tmp_path: Path) -> None:
+    tiles = {"STATIONS_TILE_URL": "/{z}/{x}/{y}.png", "STATIONS_TILE_ATTRIBUTION": "© Somebody"}
+
+    refused = python(tmp_path, "", STATIONS_MAP_FILE=str(write_map_file(tmp_path / "city.pmtiles")), **tiles)
+
+    assert "unset one of them" in refused.stderr
 
 
 @pytest.mark.parametrize(

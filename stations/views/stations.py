@@ -22,6 +22,7 @@ from stations.live.status_frames import REMARKS_SHOWN
 from stations.models import Remark, Station, StationHistory
 from stations.services import search, statistics
 from stations.sockets.admission import REMARK, may_produce
+from stations.views.map_file import map_file_address
 
 CHANGES_SHOWN = 20  # the last ones, on the dashboard and on a station's page
 MAY_LOCATE = "geolocation=(self)"  # the browser tells the page, and the page tells nobody
@@ -52,6 +53,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "may_produce": may_produce(request.user),
         "may_remark": may_produce(request.user, REMARK),
         "bad_words": bad_words(),
+        "map_file": map_file_address(),
         "tile_url": settings.STATIONS_TILE_URL,
         "tile_attribution": settings.STATIONS_TILE_ATTRIBUTION,
         "simulated_source": SIMULATOR,

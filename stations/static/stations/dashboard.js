@@ -4,6 +4,7 @@
 import { keepOverLanguages, readAddress, writeAddress } from "./address.js";
 import { showConnection } from "./connection_badge.js";
 import { Feeds, isSimulated } from "./feeds.js";
+import { keepKind } from "./kind_switch.js";
 import { LiveSocket } from "./live_socket.js";
 import { StationsMap } from "./map.js";
 import { remarkFrames } from "./remarks.js";
@@ -39,6 +40,7 @@ function showDashboard() {
   dashboard.hidden = document.getElementById("filter").hidden = world.stations.size === 0;
   if (map || dashboard.hidden) return;
   map = new StationsMap(document.getElementById("map"), { world, cityName, onStation: ({ id }) => select(id), onCity: choose, onMoved: keepCamera });
+  keepKind(map);
   showCamera();
 }
 

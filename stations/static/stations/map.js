@@ -1,5 +1,6 @@
 // The map: MapLibre draws the ground, and our own canvas above it the stations. Without WebGL the page says so, and the list stays.
 
+import { openMapFile } from "./map_file.js";
 import { groundName, groundOf, showCredits } from "./map_ground.js";
 import { NEAR_ZOOM, StationLayer } from "./station_layer.js";
 import { make, number, say } from "./texts.js";
@@ -24,6 +25,7 @@ export class StationsMap {
   async load() {
     if (!document.createElement("canvas").getContext("webgl2")) return this.sayWithout("map-no-webgl");
     const library = await loadLibrary(this.given);
+    this.file = this.given.mapFile ? await openMapFile(library, this.given) : null;
     this.element.replaceChildren();
     const byFinger = matchMedia("(pointer: coarse)").matches;
     this.library = library;
@@ -53,7 +55,7 @@ export class StationsMap {
     this.map.addControl(homeControl(() => this.show(this.contract)), "top-left");
     this.map.addControl(new this.library.ScaleControl(), "bottom-left");
     if (byFinger) this.element.append(make("p", "map__hint", say("map-touch")));
-    showCredits(this.element, this.given);
+    showCredits(this.element, this.given, this.file);
   }
 
   /** Show the ground for the zoom, in the light or dark theme. */
@@ -72,7 +74,7 @@ export class StationsMap {
     const zoom = this.map.getZoom();
     this.element.classList.toggle("map--near", zoom >= NEAR_ZOOM);
     const name = groundName(this.given, zoom);
-    if (name !== this.ground) this.map.setStyle(groundOf(this.given, name));
+    if (name !== this.ground) this.map.setStyle(groundOf(this.given, name, this.file));
     this.ground = name;
   }
 

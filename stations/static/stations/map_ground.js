@@ -1,11 +1,14 @@
-// The ground below the stations: the shipped outline of land, the operator's tiles, or the operator's map file.
+// The ground below the stations: the shipped outline of land, the operator's map file above it, or the operator's tiles.
 
+import { streetsOf } from "./map_file.js";
 import { NEAR_ZOOM } from "./station_layer.js";
 import { readInk } from "./station_symbols.js";
 import { make } from "./texts.js";
 
 const FINE_FROM_ZOOM = 3; // the coarse outline shows its corners from here
 const TILE_PX = 256;
+const STREETS_BY = "© OpenStreetMap, Protomaps"; // of a map file that does not tell
+const OPEN_STREET_MAP = "https://www.openstreetmap.org/copyright"; // its licence asks for this link
 
 const whole = (address) => new URL(address, location.href).href.replaceAll("%7B", "{").replaceAll("%7D", "}");
 
@@ -17,8 +20,12 @@ export function groundName({ tileUrl }, zoom) {
 }
 
 /** Return MapLibre's style for what the site gives, in the colours of the theme. An outline is loaded when it is needed. */
-export function groundOf(given, name) {
-  return name === "tiles" ? tiles(given) : outline(given, name);
+export function groundOf(given, name, file) {
+  if (name === "tiles") return tiles(given);
+  const land = outline(given, name);
+  if (!file) return land;
+  const streets = streetsOf(file, { far: name !== "near" });
+  return { ...land, sources: { ...land.sources, ...streets.sources }, layers: [...land.layers, ...streets.layers] };
 }
 
 function tiles({ tileUrl }) {
@@ -37,6 +44,15 @@ function outline({ land, landFine }, name) {
 }
 
 /** Name the makers of the ground, as plain text, always in sight. */
-export function showCredits(element, { tileUrl, tileAttribution, landAttribution }) {
-  element.append(make("p", "map__credits", tileUrl ? tileAttribution : landAttribution));
+export function showCredits(element, { tileUrl, tileAttribution, landAttribution }, file) {
+  const told = tileUrl ? tileAttribution : file ? tileAttribution || file.credits || STREETS_BY : landAttribution;
+  const credits = make("p", "map__credits");
+  credits.append(...told.split(/(OpenStreetMap)/).map((part) => (part === "OpenStreetMap" ? linkTo(part) : part)));
+  element.append(credits);
+}
+
+function linkTo(text) {
+  const link = make("a", "", text);
+  link.href = OPEN_STREET_MAP;
+  return link;
 }
