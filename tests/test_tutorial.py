@@ -19,7 +19,9 @@ NEIGHBOURS = (
     "tests/mcommerce/slots",
     "tests/mcommerce/orders/test_socket.py",
     "tests/journeys/test_an_order.py",
+    "tests/reference/test_bus_page_code.py",
     "tests/reference/test_events_page.py",
+    "tests/reference/test_site_page.py::test_each_name_that_a_document_uses_is_in_the_reference",
 )
 
 # Somebody orders a vase, and the provider's word that it is paid comes. Nobody handles it yet.

@@ -13,6 +13,7 @@ from tests.reference.tables import ROOT
 
 PACKAGES = ("eventbus", "mcommerce", "stations", "outside", "tests")
 SPELLED = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
+EXAMPLE_APP = re.compile(r"The\s+example\s+is\s+`mcommerce/(\w+)`|manage\.py startapp (\w+)")
 FILE_OF_PYTHON = re.compile(r"# (\S+)\.py(?:, at the end)?\n")
 # They name the inner parts of the project, and classes that only settings name.
 NOT_FOR_MODULES = {"docs/terms.md", "docs/reference/settings.md"}
@@ -44,6 +45,12 @@ def made_by(texts: Pages) -> set[str]:
                 declared = [node for node in ast.parse(code).body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
                 found |= {f"{module}.{node.name}" for node in declared}
     return found
+
+
+def example_apps(texts: Pages) -> set[str]:
+    """The dotted names of the apps that documents make. A reader may have made one, and installed it."""
+    found = {name for text in texts.values() for names in EXAMPLE_APP.findall(text) for name in names if name}
+    return {f"mcommerce.{name}" for name in found}
 
 
 def python_blocks(text: str) -> Iterator[ast.Module]:

@@ -131,7 +131,7 @@ def registered() -> Iterator[fragments.Fragment]:
     """The page's fragment, of an app whose orders have points."""
     points = {ORDER_ID: 19}
     names = {
-        "__name__": "loyalty.slots",
+        "__name__": "example.slots",
         "services": SimpleNamespace(points_of=points.get),
         "fragment": fragment,
         "PointsGranted": PointsGranted,
@@ -144,7 +144,7 @@ def registered() -> Iterator[fragments.Fragment]:
 def test_the_fragment_shows_the_points_of_an_order_that_has_some(registered: fragments.Fragment) -> None:
     request = RequestFactory().get("/")
 
-    assert registered.name == "loyalty.order_points"
+    assert registered.name == "example.order_points"
     assert registered.key_of(PointsGranted(order_id=ORDER_ID)) == (ORDER_ID,)
     assert registered.call(ORDER_ID, request) == {"points": 19}
     assert registered.call(uuid7(), request) is None

@@ -141,11 +141,11 @@ def taken_differences(texts: Iterable[str]) -> list[str]:
 
 def missing(texts: Mapping[str, str]) -> list[str]:
     """Sentences about the names that the documents use and the reference lacks."""
-    made, everything = doc_names.made_by(texts), "\n".join(texts.values())
+    made, examples = doc_names.made_by(texts), doc_names.example_apps(texts)
     found: list[str] = []
     for dotted in sorted(doc_names.names_told(texts) - made):
         module, _dot, name = dotted.rpartition(".")
-        if name == "*" or is_example(module, everything):
+        if name == "*" or ".".join(module.split(".")[:2]) in examples:
             continue
         one = getattr(import_module(module), name, None) if doc_names.is_module(module) else None
         if one is None:
@@ -153,14 +153,6 @@ def missing(texts: Mapping[str, str]) -> list[str]:
         elif callable(one) and not is_told(module, name, one):
             found.append(f"{dotted} is used by a document, and is on no page of the reference")
     return found
-
-
-def is_example(module: str, everything: str) -> bool:
-    """Whether a document makes the app that the module is in: the project has none, and a block names a file of it."""
-    first_two = module.split(".")[:2]
-    app = "/".join(first_two)
-    told = any(text in everything for text in (f"# {app}/", f"`{app}/", f"`{app}`"))
-    return told and not doc_names.is_module(".".join(first_two))
 
 
 def is_told(module: str, name: str, one: Any) -> bool:
