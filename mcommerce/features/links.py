@@ -1,5 +1,6 @@
 """Links from one feature to another, which may not be installed."""
 
+from django.conf import settings
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 
@@ -10,6 +11,12 @@ def address_of(name: str, *args: object) -> str:
         return reverse(name, args=args)
     except NoReverseMatch:
         return ""
+
+
+def absolute_address_of(name: str, *args: object) -> str:
+    """Return the address of a page as a mail needs it, with the site's host. Return "" without such a page."""
+    address = address_of(name, *args)
+    return f"{settings.SITE_URL}{address}" if address else ""
 
 
 def link_to(name: str, *args: object, text: object) -> str:

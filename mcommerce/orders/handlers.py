@@ -26,9 +26,7 @@ from mcommerce.events import (
 )
 from mcommerce.orders import mail
 from mcommerce.orders.services import lifecycle, offers, payment_status, refunds
-
-# Five minutes apart at most: a mail becomes a dead letter after a day and a half. Mail servers may fail for hours.
-MAIL_ATTEMPTS_MAX = 800
+from outside.mail import MAIL_ATTEMPTS_MAX
 
 # --- what is for sale ----------------------------------------------------------------------------------------------
 

@@ -1,12 +1,10 @@
 """Mails about an order: plain text, in the order's language, with a link that opens it."""
 
-from smtplib import SMTPDataError, SMTPRecipientsRefused, SMTPServerDisconnected
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
@@ -17,11 +15,9 @@ from mcommerce.orders import limits
 from mcommerce.orders.access import link_key
 from mcommerce.orders.models import Order, OrderStep
 from mcommerce.orders.views.order_page import page_of
+from outside.mail import send_once
 
-ADDRESS_CODES = {550, 551, 553}  # SMTP's answers to a recipient without a mailbox (RFC 5321, 4.2.2)
-OUR_FAULT = b"5.7."  # the start of enhanced codes about the sender, not the recipient (RFC 3463, 3.8)
 SENT = (Order.State.SHIPPED, Order.State.DELIVERED)  # staff accepted it, though it may have cost nothing
-FINAL_CODE_MIN = 500  # smaller ones ask to try again later (RFC 5321, 4.2.1)
 
 
 def send(name: str, order_id: UUID, **more: Any) -> str:
@@ -43,7 +39,7 @@ def send(name: str, order_id: UUID, **more: Any) -> str:
     with translation.override(order.language):
         context = {"page": page_of(order, now=clock.now()), "paid": paid, "link": link_to(order_id), **more}
         subject, _newline, body = render_to_string(f"orders/mail/{name}.txt", context).partition("\n")
-    _send(EmailMessage(subject.strip(), body.strip() + "\n", to=[order.email]))
+    send_once(subject.strip(), body.strip() + "\n", to=order.email)
     return name
 
 
@@ -55,26 +51,6 @@ def _is_vouched_for(order: Order) -> bool:
     if order.payment_id or order.state in SENT or order.refunds.exists():
         return True
     return order.cancel_reason == CancelReason.STAFF and order.steps.filter(kind=OrderStep.Kind.PAID).exists()
-
-
-def _send(message: EmailMessage) -> None:
-    """Send the mail. Raises Permanent if a retry cannot help, or if the customer may have the mail already.
-
-    Every other error is retried for long. So it must mean that the customer has no mail.
-    """
-    try:
-        message.send()
-    except SMTPServerDisconnected as gone:  # during the mail: `outside.mail` raises other errors before it
-        raise Permanent("The mail server gave no answer: it may have the mail, which is not sent twice.") from gone
-    except SMTPRecipientsRefused as refused:
-        [(code, said)] = refused.recipients.values()
-        if code not in ADDRESS_CODES or OUR_FAULT in said:
-            raise
-        raise Permanent(f"The mail server takes no mail for the order's address: it says {code}.") from refused
-    except SMTPDataError as refused:
-        if refused.smtp_code < FINAL_CODE_MIN:
-            raise
-        raise Permanent(f"The mail server does not take this mail: it says {refused.smtp_code}.") from refused
 
 
 def link_to(order_id: UUID) -> str:

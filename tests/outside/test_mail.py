@@ -8,7 +8,7 @@ from django.core.mail import EmailMessage
 
 from eventbus import ServiceUnavailable
 from outside.circuit_breaker import FAILURES_MAX, states
-from outside.mail import EmailBackend
+from outside.mail import EmailBackend, send_once
 from tests.outside.smtp import BYE, mail_server
 
 SOON = 0.2  # seconds until a server that says nothing is given up
@@ -77,3 +77,11 @@ def test_one_that_hangs_up_before_it_hears_of_a_mail_can_not_have_it() -> None:
 def test_a_mail_that_is_taken_is_sent_whatever_is_said_to_the_farewell() -> None:
     with mail_server(quit=b"2" * 10_000) as server:
         assert send(server.port) == 1
+
+
+def test_a_mail_without_an_address_is_not_sent(mailoutbox: list[EmailMessage]) -> None:
+    send_once("Hello", "Good day.", to="")
+    assert mailoutbox == []
+
+    send_once("Hello", "Good day.", to="ada@example.com")
+    assert [(one.to, one.subject, one.body) for one in mailoutbox] == [(["ada@example.com"], "Hello", "Good day.")]
