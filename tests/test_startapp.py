@@ -28,9 +28,10 @@ HOUSE = (
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project, with a new app in it."""
+    """A copy of the project, with two new apps in it. The second has no page."""
     target = copy_project(tmp_path_factory.mktemp("project") / "shop-with-loyalty")
     manage(target, "startapp", "loyalty", "--french", "Fidélité")
+    manage(target, "startapp", "alerts", "--without-page")
     return target
 
 
@@ -44,9 +45,22 @@ def test_the_house_finds_nothing_missing(tree: Path) -> None:
     python(tree, "-m", "pytest", "-q", "-x", *HOUSE)
 
 
+def test_an_app_without_a_page_is_five_files(tree: Path) -> None:
+    made = [path for path in (tree / "mcommerce" / "alerts").rglob("*.py") if path.read_text()]
+
+    assert sorted(str(path.relative_to(tree / "mcommerce" / "alerts")) for path in made) == [
+        "__init__.py",
+        "apps.py",
+        "handlers.py",
+        "models.py",
+        "services/__init__.py",
+    ]
+    assert not (tree / "templates" / "alerts").exists()
+
+
 def test_the_tools_find_nothing_to_mend(tree: Path) -> None:
     pages = [str(page) for page in (tree / "templates" / "loyalty").glob("*.html")]
-    mine = ["mcommerce/loyalty", "tests/mcommerce/loyalty"]
+    mine = [f"{folder}/{app}" for folder in ("mcommerce", "tests/mcommerce") for app in ("loyalty", "alerts")]
 
     for command in (["check"], ["format", "--check"]):
         run(tree, str(BIN / "ruff"), *command, "mcommerce/settings.py", *mine)

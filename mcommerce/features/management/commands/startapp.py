@@ -15,12 +15,14 @@ from django.urls import Resolver404, resolve
 
 from mcommerce.features.source_lines import MissingPlace, NewLines, installed_app, package_rows
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "app_template"
+TEMPLATE, PAGE_TEMPLATE = (Path(__file__).resolve().parents[2] / name for name in ("app_template", "page_template"))
 FOLDERS = ("mcommerce", "tests/mcommerce", "templates")  # in each the new app gets a folder of its name
 RENDERED = ["py", "po", "html"]
-NEXT = """\
+PAGE_NEXT = """\
 What is there works: run .venv/bin/python -m pytest tests/mcommerce/{name}, then make run, and look at /{prefix}/.
-Then fill it in, as docs/tutorial.md shows:
+"""
+NEXT = """\
+Now fill it in, as docs/tutorial.md shows:
   - its duty, in a sentence: in mcommerce/{name}/__init__.py, and the same in docs/rooms.md
   - its tables: in mcommerce/{name}/models.py; then run manage.py makemigrations {name}
   - the events that it publishes: in mcommerce/events.py, where all events of the shop are declared
@@ -33,7 +35,8 @@ Nothing else has a list of apps. A test that misses something names the file and
 class Command(TemplateCommand):
     help = (
         "Make a new app of the shop: mcommerce/NAME with its parts, tests/mcommerce/NAME with a test that passes, and "
-        "templates/NAME with a page. Add it to INSTALLED_APPS and to docs/rooms.md."
+        "templates/NAME with a page. Add it to INSTALLED_APPS and to docs/rooms.md. An app that only handles events "
+        "needs no page: --without-page."
     )
     rewrite_template_suffixes = tuple((f".{ending}-tpl", f".{ending}") for ending in RENDERED)
 
@@ -41,6 +44,9 @@ class Command(TemplateCommand):
         parser.add_argument("name", help="a Python identifier in small letters, such as loyalty")
         parser.add_argument("--title", help="its title on pages and in the admin (default: the name)")
         parser.add_argument("--french", help="the title in French (default: the English one)")
+        parser.add_argument(
+            "--without-page", action="store_true", help="make no page, address, admin, slots, template or test"
+        )
         parser.add_argument("--dry-run", action="store_true", help="print what would be written, and write nothing")
 
     def handle(self, name: str, *, dry_run: bool, verbosity: int = 1, **options: Any) -> None:  # type: ignore[override]
@@ -51,27 +57,29 @@ class Command(TemplateCommand):
         if unfit := re.search(r"""["\\{}%<>|\n]""", title + french):
             raise CommandError(f"A title cannot contain {unfit[0]!r}: it is written into code, pages and a catalogue.")
         words = {"name": name, "prefix": prefix, "title": title, "french": french}
+        page = not options["without_page"]
+        templates = [TEMPLATE, PAGE_TEMPLATE] if page else [TEMPLATE]
         try:
             lines = [installed_app(root, name), package_rows(root, name, title)]
         except MissingPlace as missing:
             raise CommandError(str(missing)) from None
         if not dry_run:
-            given: dict[str, Any] = {
-                "template": str(TEMPLATE),
-                "extensions": RENDERED,
-                "files": [],
-                "verbosity": verbosity,
-            }
-            super().handle("app", target=str(root), **given, **words)
+            for template in templates:
+                super().handle("app", target=str(root), **_given(template, verbosity), page=page, **words)
             for line in lines:
                 line.write()
         self.stdout.write("Nothing is written. Without --dry-run there would be:" if dry_run else f"Made {name}:")
-        self.stdout.write("\n".join(_report(root, name, lines)))
+        self.stdout.write("\n".join(_report(root, name, lines, templates)))
         if not dry_run:
-            self.stdout.write(NEXT.format(**words))
+            self.stdout.write((PAGE_NEXT * page + NEXT).format(**words))
 
     def validate_name(self, name: str, name_or_dir: str = "name") -> None:
         """Accept what `_refuse` let pass. Django's own check imports the name of the project's folder."""
+
+
+def _given(template: Path, verbosity: int) -> dict[str, Any]:
+    """Return the options of Django's command that copies a template."""
+    return {"template": str(template), "extensions": RENDERED, "files": [], "verbosity": verbosity}
 
 
 def _refuse(name: str, prefix: str, root: Path) -> None:
@@ -94,11 +102,11 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _report(root: Path, name: str, lines: list[NewLines]) -> Iterator[str]:
+def _report(root: Path, name: str, lines: list[NewLines], templates: list[Path]) -> Iterator[str]:
     """Yield a line for each new file and each added line."""
-    for place in sorted(TEMPLATE.rglob("*-tpl")):
-        path = str(place.relative_to(TEMPLATE)).removesuffix("-tpl")
-        yield f"  new file: {path.replace('app_name', name)}"
+    places = [str(place.relative_to(template)) for template in templates for place in template.rglob("*-tpl")]
+    for path in sorted(places):
+        yield f"  new file: {path.removesuffix('-tpl').replace('app_name', name)}"
     for new in lines:
         for line in new.text.splitlines():
             yield f"  new line in {new.file.relative_to(root)}: {line.strip()}"
