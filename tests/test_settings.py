@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.stations.map_files import write_map_file
+
 ROOT = Path(__file__).resolve().parent.parent
 PRINT = "from django.conf import settings; print(settings.{name})"
 DEPLOYED = {
