@@ -374,6 +374,8 @@ except EnvValidationError as error:
         "The environment is wrong: "
         + "; ".join(f"{name}: {' '.join(map(str, said))}" for name, said in by_name.items())
     ) from None
+# Whether the environment names each setting; the others have their defaults. For the operator's page of processes.
+SET_BY_ENVIRONMENT = {name: name in os.environ for name in env.dump()}
 if found := _faults():
     raise ImproperlyConfigured("The environment is wrong: " + "; ".join(found))
 

@@ -2,12 +2,13 @@
 
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
+from eventbus.backends.log_description import LogDescription, PartitionDescription, TopicDescription
 from eventbus.backends.topics import Topics
 from eventbus.events import Record
 
@@ -199,6 +200,15 @@ class Backend(ABC):
     def exposed(self) -> str:
         """Return a text that says why other programs can write into the log; empty if the settings prevent it."""
         return ""
+
+    def describe(self, topics: Collection[str], seconds: float) -> LogDescription:
+        """Return the brokers, and these topics with their partitions. Raises LogUnavailable after `seconds`."""
+        if self.topics is not None:
+            return self.topics.describe(topics, seconds)
+        found: dict[str, list[PartitionDescription]] = {topic: [] for topic in topics}
+        for (topic, partition), end in self.ends(self.partitions(topics)).items():
+            found[topic].append(PartitionDescription(partition, None, end))
+        return LogDescription([], {topic: TopicDescription(None, ends) for topic, ends in found.items()})
 
     def provision(self, topics: Iterable[str]) -> list[str]:
         """Make the missing topics and return them. A log that needs none made does nothing."""

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from eventbus.backends.broker_settings import BrokerSettings
+from eventbus.backends.log_description import LogDescription
 
 # Brokers keep a record for this time. Groups read the log and not the outbox, so a group may stop for as long, for
 # example over a long weekend. Rows of outbox and inbox stay while the log still has their record, so a longer time also
@@ -97,6 +98,9 @@ class Topics(Protocol):
 
     def counts(self, topics: Collection[str], seconds: float = ...) -> dict[str, int]:
         """Return the number of partitions of each existing topic."""
+
+    def describe(self, topics: Collection[str], seconds: float) -> LogDescription:
+        """Return the brokers and the existing topics, with their partitions, within so many seconds."""
 
     def make(self, topics: Collection[str]) -> list[str]:
         """Make the topics that are missing, and return them."""

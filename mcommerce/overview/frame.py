@@ -40,6 +40,8 @@ TABS = (
     Tab("overview", _("Overview"), MAY_LOOK),
     Tab("journey", _("Journey"), MAY_SEE_EVENTS),
     Tab("bus-groups", _("Groups"), MAY_LOOK),
+    Tab("bus-topics", _("Topics"), MAY_LOOK),
+    Tab("bus-processes", _("Processes"), MAY_SEE_PROCESSES),
 )
 
 

@@ -5,10 +5,14 @@ from django.urls import path
 from mcommerce.overview.groups import groups, operate_group
 from mcommerce.overview.journeys import journey
 from mcommerce.overview.pages import overview
+from mcommerce.overview.processes import processes
+from mcommerce.overview.topics import topics
 
 urlpatterns = [
     path("", overview, name="overview"),
     path("journey/", journey, name="journey"),
     path("groups/", groups, name="bus-groups"),
     path("groups/<str:group>/<slug:action>/", operate_group, name="bus-operate-group"),
+    path("topics/", topics, name="bus-topics"),
+    path("processes/", processes, name="bus-processes"),
 ]

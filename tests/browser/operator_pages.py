@@ -55,5 +55,7 @@ OPERATOR_SCENES = [
     Scene("journey", "journey", follow_order),
     Scene("journey-empty", "journey", at_desk("journey")),
     Scene("bus-groups", "bus-groups", refreshed("bus-groups", after=open_breaker)),
+    Scene("bus-topics", "bus-topics", refreshed("bus-topics")),
+    Scene("bus-processes", "bus-processes", refreshed("bus-processes")),
     Scene("bus-resume", "bus-operate-group", ask_to_resume),
 ]

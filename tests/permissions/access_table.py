@@ -46,6 +46,8 @@ ROUTES: dict[str, Route] = {
         get=permission("eventbus.change_consumergroup"), post=permission("eventbus.change_consumergroup")
     ),
     "metrics": Route(get=ALL),  # from this machine, or with a token: tests/mcommerce/monitoring
+    "bus-topics": Route(get=permission("eventbus.view_progress"), parts=("?part=state",)),
+    "bus-processes": Route(get=permission("eventbus.view_processrow"), parts=("?part=state",)),
     "health-live": Route(get=ALL),
     "health-ready": Route(get=ALL),
     "health-serving": Route(get=ALL),

@@ -16,7 +16,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs e
 
 from eventbus.backends import topics
 from eventbus.backends.broker_settings import BrokerSettings
+from eventbus.backends.kafka import log_description
 from eventbus.backends.kafka.broker_settings import settings_of_brokers
+from eventbus.backends.log_description import LogDescription
 from eventbus.backends.topics import TopicSpec
 from eventbus.errors import LogUnavailable
 
@@ -86,6 +88,10 @@ class KafkaTopics:
         Waits only briefly, because the caller must renew its lease.
         """
         return sorted(set(topics) - set(self._described(topics, HINT_SECONDS)))
+
+    def describe(self, topics: Collection[str], seconds: float) -> LogDescription:
+        names = {self._named(topic): topic for topic in topics}
+        return log_description.describe(self._admin(), names, set(self.wanted("").configs), seconds)
 
     def _described(self, topics: Collection[str], seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
         """Return the description of each existing topic."""
