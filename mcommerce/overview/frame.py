@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
+from eventbus.admin import roles
 from mcommerce import staff_permissions
 
 PART = "part"  # the parameter by which htmx asks for what changes alone
@@ -20,10 +21,9 @@ REFRESH_SECONDS = 5  # a fault is shown within 15 s: two of these, and the check
 BY_HTMX = "HX-Request"  # the header of htmx's requests
 RELOAD = "HX-Refresh"  # the header by which htmx loads the whole page again
 
-MAY_LOOK = "eventbus.view_progress"
+MAY_LOOK, MAY_OPERATE = roles.LOOK, roles.OPERATE
 MAY_SEE_EVENTS = "eventbus.view_outboxrow"
 MAY_SEE_PROCESSES = "eventbus.view_processrow"
-MAY_OPERATE_GROUPS = "eventbus.change_consumergroup"
 
 View = Callable[..., HttpResponse]
 
@@ -47,7 +47,7 @@ TABS = (
 
 def may_see_payloads(user: Any) -> bool:
     """Return whether this user may read what events contain: addresses of people stand in some of them."""
-    return staff_permissions.may(user, MAY_SEE_EVENTS)
+    return staff_permissions.may(user, roles.VIEW_PAYLOAD)
 
 
 def for_staff(permission: str) -> Callable[[View], View]:

@@ -10,7 +10,7 @@ from eventbus.models import ConsumerGroup
 from eventbus.operations import pausing
 from eventbus.reports import groups as group_reports
 from mcommerce import staff_permissions
-from mcommerce.overview.frame import MAY_LOOK, MAY_OPERATE_GROUPS, PART, context_of, for_staff, live
+from mcommerce.overview.frame import MAY_LOOK, MAY_OPERATE, PART, context_of, for_staff, live
 
 ACTIONS = {"pause": pausing.pause, "resume": pausing.resume}
 
@@ -25,13 +25,13 @@ def groups(request: HttpRequest) -> HttpResponse:
         "at": found.at,
         "groups": found.groups,
         "log_unavailable": found.log_unavailable,
-        "may_operate": staff_permissions.may(request.user, MAY_OPERATE_GROUPS),
+        "may_operate": staff_permissions.may(request.user, MAY_OPERATE),
     }
     return live(request, "bus-groups", "overview/groups.html", context, part=PART in request.GET)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@for_staff(MAY_OPERATE_GROUPS)
+@for_staff(MAY_OPERATE)
 def operate_group(request: HttpRequest, group: str, action: str) -> HttpResponse:
     """Ask whether a group is to be paused or resumed, and do so by POST. The audit trail names who did."""
     if action not in ACTIONS:

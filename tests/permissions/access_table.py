@@ -43,7 +43,7 @@ ROUTES: dict[str, Route] = {
     "journey": Route(get=permission("eventbus.view_outboxrow")),
     "bus-groups": Route(get=permission("eventbus.view_progress"), parts=("?part=state",)),
     "bus-operate-group": Route(
-        get=permission("eventbus.change_consumergroup"), post=permission("eventbus.change_consumergroup")
+        get=permission("eventbus.operate"), post=permission("eventbus.operate")
     ),
     "metrics": Route(get=ALL),  # from this machine, or with a token: tests/mcommerce/monitoring
     "bus-topics": Route(get=permission("eventbus.view_progress"), parts=("?part=state",)),
