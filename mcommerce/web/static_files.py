@@ -8,11 +8,18 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 HASHED_NAME = r"\.[0-9a-f]{12}\."  # what Django's manifest storage puts into a name; such a file never changes
 
+NOT_LOADED = "django_htmx/ext/"  # they import htmx by a bare name, which only bundlers understand
+
 
 class HashedFiles(CompressedManifestStaticFilesStorage):
     """A storage that hashes and compresses files. It also hashes imports of JavaScript modules, so none is stale."""
 
     support_js_module_import_aggregation = True
+
+    def post_process(self, paths: dict[str, Any], *options: Any, **more: Any) -> Any:
+        """Hash and compress the collected files, but for those that no page loads."""
+        loaded = {path: held for path, held in paths.items() if not path.startswith(NOT_LOADED)}
+        yield from super().post_process(loaded, *options, **more)
 
 
 def before(pages: Any) -> WhiteNoise:

@@ -6,15 +6,15 @@ const RADIUS_PX = 44; // two signs nearer than this become one
 export const CLUSTERS_TO_ZOOM = 11; // from 12 on, each station has its own sign
 
 export class Clusters {
-  /** `onReady()` is called when clusters that were asked for are there. */
-  constructor(world, onReady) {
+  /** `worker` is the address of its script; `onReady()` is called when clusters that were asked for are there. */
+  constructor(world, worker, onReady) {
     this.world = world;
     this.generation = 0;
     this.places = null; // station id -> its place, once the worker has them
     this.ids = [];
     this.groups = new Map(); // zoom -> clusters
     this.asked = new Set(); // zooms
-    this.worker = new Worker(new URL("./cluster_worker.js", import.meta.url), { type: "module" });
+    this.worker = new Worker(worker, { type: "module" });
     this.worker.addEventListener("message", ({ data }) => {
       if (data.generation !== this.generation) return;
       this.groups.set(data.zoom, this.grouped(data));

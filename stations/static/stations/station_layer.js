@@ -18,11 +18,12 @@ export class StationLayer {
     Object.assign(this, { map, world, cityName, metric: "bikes", selected: null, drawn: [], version: 0, checkedAt: 0 });
     this.rings = new Map(); // station id -> when its ring ends
     this.ink = readInk();
-    this.hasGrid = map.getContainer().closest("[data-grid]") !== null;
+    const place = map.getContainer();
+    this.hasGrid = "grid" in place.dataset;
     this.canvas = document.createElement("canvas");
     this.canvas.className = "map__signs";
     map.getCanvasContainer().append(this.canvas);
-    this.clusters = new Clusters(world, () => this.draw());
+    this.clusters = new Clusters(world, place.dataset.clusterWorker, () => this.draw());
     map.on("move", () => this.paint());
     map.on("resize", () => this.paint());
     this.draw();
