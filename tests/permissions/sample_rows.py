@@ -27,7 +27,7 @@ PLAIN: dict[str, Any] = {
 # What a constraint or a page asks for beyond the plainest values.
 SPECIAL: dict[str, dict[str, Any]] = {
     "payment.ledgerentry": {"debit": "provider", "credit": "sales"},
-    "stations.station": {"source": "simulator"},  # of a feed that is not in use nothing is shown
+    "stations.station": {"feed": "simulator"},  # of a feed that is not in use nothing is shown
 }
 
 
