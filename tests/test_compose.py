@@ -22,6 +22,18 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ROLES: dict[str, list[str]] = runpy.run_path(str(ROOT / "docker-entrypoint"))["ROLES"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"] == COMPOSE["x-site"]["image"]}
 NOT_SETTINGS = {"WEB_CONCURRENCY"}  # gunicorn's own
+# Settings that its containers do not take from outside, by reason.
+NOT_PASSED = {
+    "not for a deployed site": {"DEBUG", "DEMO", "EVENTBUS_FAILPOINTS", "PAYMENT_PROVIDER"},
+    "the image sets it": {"DRAIN_SECONDS", "EVENTBUS_LIVENESS_FILE", "VAR_DIR"},
+    "one value for each process": {"KAFKA_GROUP_INSTANCE_ID"},
+    "a volume or a container belongs to it": {"STATIONS_MAP_FILE", "SIMULATOR_URL"},
+    "for other brokers than those of compose.yaml": {
+        *("KAFKA_CLIENT_SETTINGS", "KAFKA_GROUP_PROTOCOL", "KAFKA_OAUTH_CLIENT_ID", "KAFKA_OAUTH_CLIENT_SECRET"),
+        *("KAFKA_OAUTH_SCOPE", "KAFKA_OAUTH_TOKEN_URL", "KAFKA_SSL_CA_FILE", "KAFKA_SSL_CERTIFICATE_FILE"),
+        *("KAFKA_SSL_KEY_FILE", "KAFKA_SSL_KEY_PASSWORD"),
+    },
+}
 STAND_INS = {"sandbox", "simulator"}
 # Only compose.yaml reads them.
 NOT_THE_SITES = {
@@ -76,6 +88,16 @@ def test_what_the_site_is_told_is_what_its_settings_read() -> None:
     told = {name for service in OURS.values() for name in service["environment"]}
 
     assert told - NOT_SETTINGS <= set(settings_in(SOURCE))
+
+
+def test_every_setting_reaches_the_containers() -> None:
+    assert dropped(SOURCE) == set(), "write its name into `environment` of x-site in compose.yaml"
+    assert dropped(SOURCE + '\nREPLY_TO = env.str("WISHES_REPLY_TO", "")\n') == {"WISHES_REPLY_TO"}
+
+
+def dropped(source: str) -> set[str]:
+    """The settings that this source reads, and that no container is given."""
+    return set(settings_in(source)) - set(COMPOSE["x-site"]["environment"]) - set().union(*NOT_PASSED.values())
 
 
 def test_what_compose_takes_from_outside_is_known_by_its_name() -> None:

@@ -3,8 +3,13 @@
 import re
 
 import pytest
+import yaml
 
 from tests.page_reader import Reader
+from tests.reference.tables import named
+from tests.reference.test_settings_page import differences
+from tests.settings_source import settings_in
+from tests.test_compose import ROOT, dropped
 
 MAIL = """# mcommerce/wishes/mail.py
 from uuid import UUID
@@ -101,3 +106,17 @@ def test_the_rules_that_it_names_exist(reader: Reader) -> None:
     assert told.returncode == 0, told.stdout
     assert len(files) == 4
     assert [name for name in files if f"tests/{name}.py::" not in told.stdout] == []
+
+
+def test_the_setting_of_the_page_is_named_in_three_files(reader: Reader) -> None:
+    files = ("mcommerce/settings.py", "docs/reference/settings.md", "compose.yaml")
+    texts = {name: (ROOT / name).read_text() for name in files}
+    blocks = (reader.text_of("setting"), reader.text_of("setting-row"), reader.text_of("setting-of-containers"))
+    setting, row, line = (block.partition("\n")[2] for block in blocks)
+    source = texts["mcommerce/settings.py"].replace("try:\n    env.seal()", f"{setting}\ntry:\n    env.seal()")
+    page = texts["docs/reference/settings.md"].replace("| `DEFAULT_FROM_EMAIL`", f"{row}| `DEFAULT_FROM_EMAIL`")
+    compose = texts["compose.yaml"].replace("    DEFAULT_FROM_EMAIL:\n", f"    DEFAULT_FROM_EMAIL:\n{line}")
+
+    assert differences(named(page, "setting"), settings_in(source)) == []
+    assert dropped(source) == {"WISHES_MAIL_TO"}
+    assert "WISHES_MAIL_TO" in yaml.safe_load(compose)["x-site"]["environment"]
