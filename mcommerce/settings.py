@@ -135,6 +135,11 @@ EVENTBUS_LIVENESS_FILE = env.str(
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 0, validate=validate.Range(0, 15))
 # Seconds after which an unsent event fails /health/ready; a standby relays within five, a restart takes thirty
 READY_OUTBOX_SECONDS = env.int("READY_OUTBOX_SECONDS", 60, validate=POSITIVE)
+# Operators are told when a fault begins and when it ends: their addresses, and a webhook with the key that signs it
+EVENTBUS_NOTIFY_MAIL = env.entries("EVENTBUS_NOTIFY_MAIL", [])
+EVENTBUS_NOTIFY_WEBHOOK = env.str("EVENTBUS_NOTIFY_WEBHOOK", "")
+EVENTBUS_NOTIFY_SECRET = env.str("EVENTBUS_NOTIFY_SECRET", "")
+EVENTBUS_NOTIFY_LANGUAGE = env.str("EVENTBUS_NOTIFY_LANGUAGE", "en", validate=validate.OneOf(["en", "fr"]))
 HEALTH_TOKEN = env.str("HEALTH_TOKEN", "")  # a request with it reads /health/ready as staff do
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")  # only a request with it reads /metrics; without one, only this machine
 RUN_BUS_IN_SERVER = env.bool(
@@ -192,7 +197,7 @@ def _faults() -> list[str]:
         for name, token in {"HEALTH_TOKEN": HEALTH_TOKEN, "METRICS_TOKEN": METRICS_TOKEN}.items()
         if token and len(token) < TOKEN_CHARACTERS_MIN
     ]
-    return faults + _station_faults()
+    return faults + _notice_faults() + _station_faults()
 
 
 def _unset_faults() -> list[str]:
@@ -259,6 +264,22 @@ def _host_faults() -> list[str]:
                 f"ALLOWED_HOSTS has {host!r}, which lets strangers' names in: name the site's own, "
                 "such as shop.example, or .shop.example for all below it"
             )
+    return faults
+
+
+def _notice_faults() -> list[str]:
+    faults = [
+        f"EVENTBUS_NOTIFY_MAIL has {address!r}, which is no address: write it as operator@shop.example"
+        for address in EVENTBUS_NOTIFY_MAIL or []
+        if not all(address.rpartition("@")[::2])
+    ]
+    if EVENTBUS_NOTIFY_WEBHOOK and not _names_a_host(EVENTBUS_NOTIFY_WEBHOOK):
+        faults.append(f"EVENTBUS_NOTIFY_WEBHOOK is {EVENTBUS_NOTIFY_WEBHOOK!r}: write it as https://host/path")
+    if EVENTBUS_NOTIFY_WEBHOOK and len(EVENTBUS_NOTIFY_SECRET or "") < TOKEN_CHARACTERS_MIN:
+        faults.append(
+            f"EVENTBUS_NOTIFY_SECRET has fewer than {TOKEN_CHARACTERS_MIN} characters, and signs the notices of "
+            f"EVENTBUS_NOTIFY_WEBHOOK: {MAKE_ONE}"
+        )
     return faults
 
 
@@ -490,6 +511,7 @@ INSTALLED_APPS = [
     "mcommerce.payment",
     # `manage.py startapp` adds a new feature above this line
     "mcommerce.reconcile",
+    "mcommerce.notices",
     "stations",
     "allauth",  # after our apps, whose translations take precedence
     "allauth.account",

@@ -11,9 +11,11 @@ from django.conf import settings  # noqa: E402  (the settings are needed first)
 from django.contrib.staticfiles.handlers import StaticFilesHandler  # noqa: E402
 
 from mcommerce import readiness  # noqa: E402
+from mcommerce.notices import fault_watch  # noqa: E402
 from mcommerce.serving import background_threads  # noqa: E402
 from mcommerce.web import response_headers, static_files  # noqa: E402
 
 application = response_headers.by_wsgi(StaticFilesHandler(pages) if settings.LOCAL else static_files.before(pages))
 background_threads.announce("pages")
 readiness.start("pages")
+fault_watch.start()

@@ -201,6 +201,13 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
         ],
         ({"EVENTBUS_RETENTION_HOURS": "1000000000000"}, "EVENTBUS_RETENTION_HOURS"),
         ({"READY_OUTBOX_SECONDS": "0"}, "READY_OUTBOX_SECONDS"),
+        ({"EVENTBUS_NOTIFY_MAIL": "ada"}, "EVENTBUS_NOTIFY_MAIL has 'ada', which is no address"),
+        ({"EVENTBUS_NOTIFY_WEBHOOK": "hooks"}, "EVENTBUS_NOTIFY_WEBHOOK is 'hooks': write it as https://host/path"),
+        (
+            {"EVENTBUS_NOTIFY_WEBHOOK": "https://hooks.example", "EVENTBUS_NOTIFY_SECRET": "short"},
+            "EVENTBUS_NOTIFY_SECRET has fewer than 20 characters, and signs the notices",
+        ),
+        ({"EVENTBUS_NOTIFY_LANGUAGE": "de"}, "EVENTBUS_NOTIFY_LANGUAGE"),
         (
             {"HEALTH_TOKEN": "short"},
             "HEALTH_TOKEN has fewer than 20 characters, so it can be guessed: Make one: python",

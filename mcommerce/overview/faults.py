@@ -60,12 +60,14 @@ class Fault(NamedTuple):
     """A fault for a page: a title in the reader's language, and the text of the part that found it.
 
     `since`: when it began, None if nobody knows. `link`: the path of the page that shows it, "" if there is none.
+    `id`: the same for this fault at each check and in each language, such as "lag:orders".
     """
 
     title: str
     text: str
     since: datetime | None = None
     link: str = ""
+    id: str = ""
 
 
 def faults(found: Status) -> list[Fault]:
@@ -83,6 +85,11 @@ def faults(found: Status) -> list[Fault]:
     return sorted(told, key=lambda fault: (fault.since is None, fault.since or found.at, fault.title))
 
 
+def faults_without_database() -> list[Fault]:
+    """Return the faults that this process knows of by itself: its readiness, and the services that it calls."""
+    return [*_of_server(), *_of_services()]
+
+
 def _of_feature(name: str) -> list[Problem]:
     """Return a feature's own problems. If it cannot tell them, that is the problem, and the page shows the others."""
     try:
@@ -95,22 +102,27 @@ def _of_feature(name: str) -> list[Problem]:
 
 def _of_part(problem: Problem) -> Fault:
     if problem.heading:
-        return Fault(problem.heading, problem, problem.since, reverse(problem.page))
+        return Fault(problem.heading, problem, problem.since, reverse(problem.page), _id(problem))
     title, model = KINDS[problem.kind]
     link = reverse(f"admin:eventbus_{model}_changelist")
     if problem.about and model in LISTS_BY_GROUP:
         link += "?" + urlencode({"group": problem.about})
-    return Fault(str(title) % {"about": problem.about}, problem, problem.since, link)
+    return Fault(str(title) % {"about": problem.about}, problem, problem.since, link, _id(problem))
+
+
+def _id(problem: Problem) -> str:
+    return f"{problem.kind}:{problem.about}"
 
 
 def _of_server() -> Iterator[Fault]:
     for part, text in readiness.found().items():
         if text != readiness.OK:
-            yield Fault(str(PARTS.get(part, part)), text, readiness.since(part))
+            # A part that the bus looks at too has the same id there: "broker:", "outbox:" and "restore:".
+            yield Fault(str(PARTS.get(part, part)), text, readiness.since(part), id=f"{part}:")
 
 
 def _of_services() -> Iterator[Fault]:
     for name, state in states().items():
         if state != HEALTHY:
             text = f"The circuit breaker is {state}: calls fail at once, and a later one tries whether it answers."
-            yield Fault(_("%(name)s does not answer this server") % {"name": name}, text)
+            yield Fault(_("%(name)s does not answer this server") % {"name": name}, text, id=f"service:{name}")

@@ -1,0 +1,116 @@
+"""Send a notice by mail and by webhook. Neither needs the database or the bus."""
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import urlsplit
+
+import msgspec
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
+from eventbus import ServiceUnavailable
+from mcommerce.notices.hysteresis import ENDED
+from mcommerce.notices.models import ToldFault
+from outside import http
+from outside.circuit_breaker import service
+
+logger = logging.getLogger(__name__)
+
+WEBHOOK_SECONDS = 5.0  # for the whole exchange: the check that waits for it comes again after as long
+ANSWER_BYTES_MAX = 64 * 1024  # nobody reads the answer; a greater one is no answer of a webhook
+SIGNATURE_HEADER, ID_HEADER = "Mcommerce-Signature", "Mcommerce-Notice"
+SUBJECT_CHARACTERS_MAX = 150
+WRONG = "refused with status %s"
+
+
+def sign(body: bytes, *, secret: str, at: int) -> str:
+    """Return the signature header of `body`, sent at `at` (seconds since 1970): HMAC-SHA256 over "<at>.<body>"."""
+    digest = hmac.new(secret.encode(), b"%d.%b" % (at, body), hashlib.sha256).hexdigest()
+    return f"t={at},v1={digest}"
+
+
+def notice_id(what: str, fault: ToldFault) -> str:
+    """Return the id of a notice. It is the same for each try, so that a receiver can leave out repetitions."""
+    told = fault.told_at.isoformat() if fault.told_at else ""
+    return hashlib.sha256(f"{what} {fault.id} {told}".encode()).hexdigest()[:32]
+
+
+def by_mail(what: str, fault: ToldFault, now: datetime) -> None:
+    """Send a mail to the operators, in their language. Raises what the mail backend raises."""
+    with override(settings.EVENTBUS_NOTIFY_LANGUAGE):
+        subject = _("Over: %(title)s") if what == ENDED else _("Fault: %(title)s")
+        context = {"fault": fault, "ended": what == ENDED, "at": now, "site": settings.SITE_URL, "link": _link(fault)}
+        text = render_to_string("notices/notice.txt", context)
+        line = " ".join((subject % {"title": fault.title}).split())[:SUBJECT_CHARACTERS_MAX]
+    headers = {"Message-ID": f"<{notice_id(what, fault)}@{urlsplit(settings.SITE_URL).hostname}>"}
+    message = EmailMessage(line, text, to=settings.EVENTBUS_NOTIFY_MAIL, headers=headers)
+    get_connection().send_messages([message])
+
+
+def by_webhook(what: str, fault: ToldFault, now: datetime) -> None:
+    """Post the notice as JSON, with its signature. Raises NoAnswer, ServiceUnavailable, and WebhookRefused."""
+    body = msgspec.json.encode(
+        {
+            "id": notice_id(what, fault),
+            "type": f"fault.{what}",
+            "fault": fault.id,
+            "title": fault.title,
+            "text": fault.text,
+            "since": fault.since,
+            "at": now,
+            "site": settings.SITE_URL,
+            "link": _link(fault),
+        }
+    )
+    url = settings.EVENTBUS_NOTIFY_WEBHOOK
+    headers = {
+        "Content-Type": "application/json",
+        ID_HEADER: notice_id(what, fault),
+        SIGNATURE_HEADER: sign(body, secret=settings.EVENTBUS_NOTIFY_SECRET, at=int(now.timestamp())),
+    }
+    with service("webhook of notices", at=urlsplit(url).netloc).asked():
+        answer = http.ask("POST", url, seconds=WEBHOOK_SECONDS, bytes_max=ANSWER_BYTES_MAX, data=body, headers=headers)
+        if not 200 <= answer.status < 300:
+            raise WebhookRefused(WRONG % answer.status)
+
+
+class WebhookRefused(ServiceUnavailable):
+    """The receiver of the notices did not accept one: it is posted again."""
+
+
+def _link(fault: ToldFault) -> str:
+    return settings.SITE_URL + (fault.link or "/eventbus/")
+
+
+def deliver(fault: ToldFault, now: datetime) -> None:
+    """Send what is due of this fault, each by its own way. What fails stays due, while the settings name that way."""
+    fault.mail_due = fault.mail_due if settings.EVENTBUS_NOTIFY_MAIL else ""
+    fault.webhook_due = fault.webhook_due if settings.EVENTBUS_NOTIFY_WEBHOOK else ""
+    if fault.mail_due and _sent(by_mail, fault.mail_due, fault, now):
+        fault.mail_due = ""
+    if fault.webhook_due and _sent(by_webhook, fault.webhook_due, fault, now):
+        fault.webhook_due = ""
+
+
+def _sent(way: Callable[[str, ToldFault, datetime], None], what: str, fault: ToldFault, now: datetime) -> bool:
+    try:
+        way(what, fault, now)
+    except Exception as error:  # any: the other way may work, and this one is tried again
+        logger.warning("A notice (%s, %s) was not sent %s: %s", fault.id, what, way.__name__.replace("_", " "), error)
+        return False
+    logger.info("Operators were told %s that a fault %s: %s", way.__name__.replace("_", " "), what, fault.id)
+    return True
+
+
+def note_due(what: str, fault: ToldFault) -> None:
+    """Note that a notice is due by each way that the settings name."""
+    if settings.EVENTBUS_NOTIFY_MAIL:
+        fault.mail_due = what
+    if settings.EVENTBUS_NOTIFY_WEBHOOK:
+        fault.webhook_due = what
