@@ -43,6 +43,7 @@ class Reader:
         assert begin, f"no file is named: {text[:80]}"
         file, content = self.folder / begin["path"], text[begin.end() :]
         assert file.exists() or not begin["added"], f"{file} is to be added to, and does not exist"
+        file.parent.mkdir(parents=True, exist_ok=True)
         gap = "\n\n" if file.suffix == ".py" else ""
         file.write_text(file.read_text() + gap + content if begin["added"] else content)
 
