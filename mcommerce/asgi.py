@@ -18,6 +18,7 @@ from django.db import connections  # noqa: E402
 
 from mcommerce import readiness  # noqa: E402
 from mcommerce.notices import fault_watch  # noqa: E402
+from mcommerce.overview import examination  # noqa: E402
 from mcommerce.routing import build_application  # noqa: E402
 from mcommerce.serving import background_threads, gc_tuning  # noqa: E402
 from mcommerce.web import response_headers  # noqa: E402
@@ -39,4 +40,5 @@ else:
     background_threads.announce("live")
 readiness.start("all" if settings.RUN_BUS_IN_SERVER else "live")
 fault_watch.start()
+examination.start()
 gc_tuning.settle()

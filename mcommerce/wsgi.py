@@ -12,6 +12,7 @@ from django.contrib.staticfiles.handlers import StaticFilesHandler  # noqa: E402
 
 from mcommerce import readiness  # noqa: E402
 from mcommerce.notices import fault_watch  # noqa: E402
+from mcommerce.overview import examination  # noqa: E402
 from mcommerce.serving import background_threads  # noqa: E402
 from mcommerce.web import response_headers, static_files  # noqa: E402
 
@@ -19,3 +20,4 @@ application = response_headers.by_wsgi(StaticFilesHandler(pages) if settings.LOC
 background_threads.announce("pages")
 readiness.start("pages")
 fault_watch.start()
+examination.start()

@@ -6,6 +6,7 @@ from django.views.decorators.http import require_safe
 
 from eventbus.operations import status
 from eventbus.operations.group_status import GroupStatus
+from mcommerce.overview import examination
 from mcommerce.overview.faults import faults
 from mcommerce.overview.frame import MAY_LOOK, PART, for_staff, live
 
@@ -23,6 +24,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "groups": sorted(found.groups, key=_urgency),
         "outbox": found.outbox,
         "processes": found.processes,
+        "examined": examination.latest(),
     }
     return live(request, "overview", "overview/state.html", context, part=PART in request.GET)
 
