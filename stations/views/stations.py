@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -21,10 +22,12 @@ from stations.live.live_state import LiveState, StationView
 from stations.live.status_frames import REMARKS_SHOWN
 from stations.models import Remark, Station, StationHistory
 from stations.services import search, statistics
+from stations.services.statistics import City
 from stations.sockets.admission import REMARK, may_produce
 from stations.views.map_file import map_file_address
 
 CHANGES_SHOWN = 20  # the last ones, on the dashboard and on a station's page
+STATIONS_SHOWN = 50  # on one page of the table, as in station_table.js
 MAY_LOCATE = "geolocation=(self)"  # the browser tells the page, and the page tells nobody
 
 
@@ -44,7 +47,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "query": query,
         "unknown_contract": contract if contract and not chosen else "",
         "total": chosen or statistics.total(cities),
-        "stations": _stations_of(contract, query) if chosen else [],
+        "stations": _page_of_stations(request.GET.get("page"), chosen, query, cities),
         "changes": _last_changes(contract if chosen else ""),
         "remarks": Remark.objects.order_by("-at")[:REMARKS_SHOWN],
         "feeds": told,
@@ -120,9 +123,13 @@ def _shown() -> QuerySet[Station]:
     return Station.objects.filter(active_feeds().condition())
 
 
-def _stations_of(contract: str, query: str) -> list[Station]:
-    stations = _shown().filter(contract=contract, gone=False).order_by("name", "station_id")
-    return list(search.found(stations, query))
+def _page_of_stations(number: str | None, chosen: City | None, query: str, cities: Iterable[City]) -> Page[Station]:
+    """Return a page of the stations that are searched for, of one city or of all."""
+    stations = _shown().filter(gone=False).order_by("name", "station_id")
+    if chosen:
+        stations = stations.filter(contract=chosen.contract)
+    found = search.found(stations, query, cities={city.contract: city.name for city in cities})
+    return Paginator(found, STATIONS_SHOWN).get_page(number)
 
 
 def _last_changes(contract: str) -> list[dict[str, object]]:

@@ -137,6 +137,7 @@ def live(url_name: str, *arguments: object, query: str = "") -> Reach:
 
 def see_changes(page: Page, site: LiveSite) -> None:
     live("stations:dashboard")(page, site)
+    page.get_by_role("tab", name="Just now").or_(page.get_by_role("tab", name="À l’instant")).click()
     expect(page.locator("#ticker .feed__line").first).to_be_visible()
 
 

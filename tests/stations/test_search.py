@@ -59,7 +59,7 @@ def test_the_desk_finds_it_too(admin_client: Client):
 def test_what_is_not_there_finds_nothing_and_the_page_says_so(client: Client, query: str):
     answer = client.get("/stations/", {"contract": "lyon", "q": query})
 
-    assert answer.context["stations"] == []
+    assert list(answer.context["stations"]) == []
     assert "0 of 3 stations shown" in answer.content.decode()
 
 

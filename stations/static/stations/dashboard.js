@@ -3,45 +3,68 @@
 
 import { keepOverLanguages, readAddress, writeAddress } from "./address.js";
 import { showConnection } from "./connection_badge.js";
+import { Favourites } from "./favourites.js";
+import { FavouritesPanel } from "./favourites_panel.js";
 import { Feeds, isSimulated } from "./feeds.js";
 import { keepKind } from "./kind_switch.js";
 import { LiveSocket } from "./live_socket.js";
 import { StationsMap } from "./map.js";
+import { KINDS } from "./nearest.js";
+import { NearestPanel } from "./nearest_panel.js";
 import { remarkFrames } from "./remarks.js";
-import { CityTable, showFigures, StationTable, statusBadge } from "./tables.js";
-import { make, number, say } from "./texts.js";
+import { SearchBox } from "./search_box.js";
+import { SelectedPanel } from "./selected_panel.js";
+import { counts } from "./station_lines.js";
+import { search, SearchTexts } from "./station_search.js";
+import { StationTable } from "./station_table.js";
+import { CityTable, showFigures } from "./tables.js";
+import { Tabs } from "./tabs.js";
+import { fold } from "./text_folding.js";
+import { say } from "./texts.js";
 import { ChangeFeed } from "./change_feed.js";
 import { StationStore } from "./station_store.js";
 
-const dashboard = document.getElementById("dashboard");
-const city = document.getElementById("city");
-const places = new Map(JSON.parse(document.getElementById("places").textContent).map((place) => [place.contract, place]));
+const ORIGIN_ZOOM = 15; // some streets around
 
+const find = (id) => document.getElementById(id);
+const dashboard = find("dashboard");
+const city = find("city");
+const box = find("find");
+const places = new Map(JSON.parse(find("places").textContent).map((place) => [place.contract, place]));
+
+const asksForTiles = Boolean(dashboard.dataset.tileUrl || dashboard.dataset.mapFile); // a request for a tile tells a place
 const siteName = document.title.split(" · ").at(-1);
 const world = new StationStore();
 const cityName = (contract) => places.get(contract)?.name ?? contract.charAt(0).toUpperCase() + contract.slice(1);
 const href = (station) => `${dashboard.dataset.stationsUrl}${[station.feed.replace(":", "-"), station.station_id].map(encodeURIComponent).join("/")}/`;
 
 const socket = new LiveSocket(dashboard.dataset.socket, () => ({ contracts: "*" }));
-const feeds = new Feeds(socket, { ages: document.getElementById("feed-ages"), concerned });
+const feeds = new Feeds(socket, { ages: find("feed-ages"), concerned });
 const showMs = showConnection(socket, feeds);
-const feed = new ChangeFeed(document.getElementById("ticker"), { href, cityName });
-const cityTable = new CityTable(document.getElementById("cities"), { cityName, onCity: choose });
-const stationTable = new StationTable(document.getElementById("city-stations"), { href, onStation: (id) => select(id, { move: true }) });
+const feed = new ChangeFeed(find("ticker"), { href, cityName });
+const favourites = new Favourites();
+const texts = new SearchTexts(cityName);
+const cityTable = new CityTable(find("cities"), { cityName, onCity: choose });
+const stationTable = new StationTable(find("city-stations"), { href, favourites, matches: (station, query) => texts.matches(station, fold(query)) });
+const favouritesPanel = new FavouritesPanel(find("favourites"), { world, favourites, href });
+const nearestPanel = new NearestPanel(find("nearest"), { world, favourites, href, middle: () => map?.map && map.camera, onOrigin });
+const selectedPanel = new SelectedPanel(find("selected"), { href, favourites, onFrom: (station) => nearestPanel.startAt(station), onClose: () => select("") });
+const tabs = new Tabs(find("tabs"), { onTab: (tab) => writeAddress({ tab }) });
 let map = null;
 let chosen = dashboard.dataset.contract;
 let followed = location.search; // the source of the search box's last text
-let selectedId = null;
+let selectedId = "";
 let drawing = false;
 
 /** Show the dashboard once there is a station. Make the map then: it can measure itself only where it is visible. */
 function showDashboard() {
-  document.getElementById("no-stations").hidden = world.stations.size > 0;
-  dashboard.hidden = document.getElementById("filter").hidden = world.stations.size === 0;
+  find("no-stations").hidden = world.stations.size > 0;
+  dashboard.hidden = find("find-form").hidden = world.stations.size === 0;
   if (map || dashboard.hidden) return;
-  map = new StationsMap(document.getElementById("map"), { world, cityName, onStation: ({ id }) => select(id), onCity: choose, onMoved: keepCamera });
+  map = new StationsMap(find("map"), { world, cityName, onStation: ({ id }) => select(id), onCity: choose, onMoved: keepCamera });
   keepKind(map);
-  showCamera();
+  follow();
+  if (nearestPanel.origin) showOnMap(nearestPanel.origin); // the device was quicker than the stations
 }
 
 /** Return the feeds that supply the shown stations. */
@@ -67,8 +90,7 @@ const takes = {
     const here = chosen ? happened.filter((change) => change.contract === chosen) : happened;
     feed.add(here);
     map?.update(happened);
-    if (chosen && !stationTable.update(here)) showCity();
-    if (happened.some((change) => change.id === selectedId)) showSelected();
+    if (!stationTable.update(here)) showCity();
     const polledAt = happened.reduce((latest, change) => (change.polled_at > latest ? change.polled_at : latest), "");
     if (polledAt) showMs(socket.msSince(polledAt));
     render();
@@ -86,15 +108,18 @@ socket.addEventListener("frame", ({ detail }) => {
   dashboard.dataset.stations = world.stations.size;
 });
 
-/** Draw figures and cities, once per screen refresh however many frames came. */
+/** Draw figures, cities and lists, once per screen refresh however many frames came. */
 function render() {
   if (drawing) return;
   drawing = true;
   requestAnimationFrame(() => {
     drawing = false;
-    showFigures(document.getElementById("figures"), world.figures(chosen));
+    showFigures(find("figures"), world.figures(chosen));
     cityTable.update(world.cities);
     offerCities();
+    selectedPanel.show(world.stations.get(selectedId));
+    nearestPanel.show();
+    favouritesPanel.show();
   });
 }
 
@@ -112,48 +137,51 @@ function choose(contract) {
   follow();
 }
 
-/** Fill the search box from the address. Typed text stays while only the camera or the place on the page changes. */
+/** Fill the search box from the address. Typed text stays while only the hash changes. */
 function fillSearch() {
   if (location.search === followed) return;
   followed = location.search;
-  document.getElementById("find").value = readAddress().q;
+  box.value = readAddress().q;
 }
 
-/** Show the state in the address: the city, the search, the page's title and the camera. */
+/** Show the state in the address: the city, the search, the wish, the station, the tab, the title and the camera. */
 function follow() {
-  const wanted = readAddress().contract;
-  chosen = world.stations.size && !world.cities.has(wanted) ? "" : wanted;
+  const wanted = readAddress();
+  chosen = world.stations.size && !world.cities.has(wanted.contract) ? "" : wanted.contract;
   dashboard.dataset.contract = chosen;
   city.value = chosen;
   fillSearch();
-  document.getElementById("find-form").elements.contract.value = chosen;
   const { allTitle, pageTitle } = dashboard.dataset;
   document.querySelector("h1").textContent = chosen ? cityName(chosen) : allTitle;
   document.title = `${chosen ? `${cityName(chosen)} · ` : ""}${pageTitle} · ${siteName}`;
+  showKind(wanted.kind);
+  tabs.show(wanted.tab || (chosen || wanted.q ? "stations" : "cities"));
+  selectedId = wanted.station;
+  if (wanted.from && world.stations.has(wanted.from)) nearestPanel.startAt(world.stations.get(wanted.from));
   showCity();
   showOrigin();
   feeds.refresh();
-  showCamera();
+  showCamera(wanted);
   keepOverLanguages();
   render();
 }
 
-/** Show the camera that the reader chose: "#map=12/45.76/4.83". Without it the map shows the city, or all. */
-function showCamera() {
-  const { camera } = readAddress();
+/** Show the camera that the reader chose: "#map=12/45.76/4.83". Without it the map shows the station, the city, or all. */
+function showCamera({ camera }) {
   if (!map) return;
   map.show(chosen);
+  map.select(world.stations.get(selectedId), { move: Boolean(selectedId) && !camera });
   if (camera) map.look(camera);
 }
 
 /** Keep the reader's camera in the address, so that it opens the same view again; null is the first view. */
 function keepCamera(camera) {
-  writeAddress({ camera });
+  writeAddress({ camera: nearestPanel.isPrivate ? null : camera });
 }
 
 /** Show the origin of the stations, and if they are live: "Live from the feed", "Simulated feed", ... */
 function showOrigin() {
-  const origin = document.getElementById("origin");
+  const origin = find("origin");
   const names = [...new Set(world.of(chosen).map((station) => station.feed))];
   const simulated = names.some((name) => isSimulated(name, dashboard.dataset.simulatedSource));
   const all = simulated && names.length === 1;
@@ -162,46 +190,77 @@ function showOrigin() {
 }
 
 function showCity() {
-  const title = say("stations-of", { name: cityName(chosen) });
-  stationTable.replace(chosen ? world.of(chosen) : [], title);
+  const title = chosen ? say("stations-of", { name: cityName(chosen) }) : say("stations-all");
+  stationTable.replace(world.of(chosen), { title, query: box.value });
 }
 
-function select(id, options) {
+/** Select a station, or none (""). It is an entry of its own in the browser's history. */
+function select(id, { move = false } = {}) {
+  const station = world.stations.get(id);
+  const elsewhere = station && chosen && station.contract !== chosen;
+  writeAddress({ station: id, ...(elsewhere ? { contract: station.contract, q: "", camera: null } : {}) }, { push: true });
+  if (elsewhere) return follow();
   selectedId = id;
-  map?.select(world.stations.get(id), options);
-  if (options?.move) document.getElementById("map").scrollIntoView({ block: "nearest" });
-  showSelected();
+  map?.select(station, { move });
+  if (move) find("map").scrollIntoView({ block: "nearest" });
+  selectedPanel.show(station);
 }
 
-function showSelected() {
-  const panel = document.getElementById("selected");
-  const station = world.stations.get(selectedId);
-  panel.hidden = !station;
-  if (!station) return;
-  const title = make("h2", "panel__title", station.name);
-  const facts = make("dl", "facts");
-  facts.append(fact(say("bikes"), number(station.bikes)), fact(say("stands"), number(station.stands)));
-  const details = make("a", "", say("details"));
-  details.href = href(station);
-  panel.replaceChildren(title, statusBadge(station), facts, details);
+/** Show the nearest stations for what is wanted: bikes, e-bikes or free places. */
+function showKind(wanted) {
+  nearestPanel.kind = favouritesPanel.kind = wanted in KINDS ? wanted : "bikes";
+  render();
 }
 
-function fact(name, value) {
-  const row = make("div");
-  row.append(make("dt", "", name), make("dd", "", value));
-  return row;
+/** Show another starting point. A station's stays in the address; the device's location stays in this page. */
+function onOrigin(origin) {
+  writeAddress({ from: origin?.station?.id ?? "", ...(origin?.kind === "device" ? { camera: null } : {}) });
+  if (map) showOnMap(origin);
 }
 
-const pause = document.getElementById("pause");
+/** Show a starting point on the map. Where the map asks a server for tiles, it does not go there: that would tell the place. */
+function showOnMap(origin) {
+  map.showOrigin?.(origin);
+  if (origin?.kind === "device" && !asksForTiles) map.look({ zoom: ORIGIN_ZOOM, lat: origin.lat, lng: origin.lng });
+}
+
+new SearchBox(box, {
+  find: (typed, limits) => search(typed, { stations: world.stations.values(), cities: world.cities.values(), texts, cityName, here: chosen, ...limits }),
+  describe: (station) => `${cityName(station.contract)} · ${counts(station)}`,
+  cityName,
+  onCity: choose,
+  onStation: (station) => select(station.id, { move: true }),
+  onTyped(q) {
+    writeAddress({ q });
+    followed = location.search;
+  },
+  onSubmit: () => tabs.open("stations"),
+});
+box.addEventListener("input", () => stationTable.search(box.value));
+find("kind").addEventListener("change", ({ target }) => showKind(target.value));
+document.addEventListener("click", (event) => {
+  const target = event.target.closest("[data-show], [data-favourite], a[href^='#']");
+  if (!target) return;
+  if (target.dataset.show) select(target.dataset.show, { move: true });
+  const { favourite } = target.dataset;
+  if (favourite) favourites.toggle(world.stations.get(favourite) ?? { id: favourite, name: favourite });
+  if (!target.hash) return;
+  event.preventDefault(); // a place on the page would take the place of the parts in the address
+  find(target.hash.slice(1))?.focus();
+});
+favourites.addEventListener("change", () => {
+  stationTable.showFavourites();
+  render();
+});
+const pause = find("pause");
 pause.hidden = false;
 pause.addEventListener("click", () => {
   feed.held = !feed.held;
   pause.setAttribute("aria-pressed", String(feed.held));
 });
-document.getElementById("show-city").hidden = true;
+find("find-go").hidden = true;
 city.addEventListener("change", () => choose(city.value));
 addEventListener("popstate", follow);
 feeds.addEventListener("change", showOrigin);
-document.getElementById("filter").addEventListener("submit", (event) => event.preventDefault());
 
 socket.open();

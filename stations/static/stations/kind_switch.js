@@ -13,7 +13,7 @@ export function keepKind(map) {
   };
   for (const choice of choices) {
     choice.addEventListener("change", () => {
-      writeAddress({ kind: choice === choices[0] ? "" : choice.value });
+      writeAddress({ kind: choice === choices[0] ? "" : choice.value }, { push: true });
       follow();
     });
   }

@@ -1,0 +1,344 @@
+"""A bike found on a telephone: the first screen, the search, the nearest stations, favourites, tabs, the address."""
+
+import json
+import re
+import unicodedata
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from stations.services.search import fold
+from tests.browser import page_states
+from tests.browser.nearest_reference import POINTS, STATIONS, Point, metres_between, nearest
+from tests.eventbus.bus_app import until
+from tests.live_site import LiveSite
+
+DASHBOARD = "/stations/"
+CITY = f"{DASHBOARD}?contract={page_states.CONTRACT}"
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+HERE = {"latitude": 45.76137, "longitude": 4.85293}
+TOLD_HERE = re.compile(r"45[.,]?76|4[.,]?85\d|4576137|485293")  # the location in a request, also rounded
+LOCATED = {"geolocation": HERE, "permissions": ["geolocation"]}
+OPEN_SEA = {"latitude": -40.0, "longitude": -20.0}
+MODULE = """name => import(new URL(name, document.querySelector("script[src*=dashboard]").src))"""
+
+
+def see_live(page: Page, path: str = CITY) -> None:
+    page.goto(path)
+    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+
+
+def stations_of(page: Page, contract: str = page_states.CONTRACT) -> list[dict[str, Any]]:
+    return page.request.get(f"{DASHBOARD}state.json?contract={contract}").json()["stations"]
+
+
+def in_module(page: Page, name: str, body: str, argument: object = None) -> Any:
+    """Return the value of a JavaScript body that sees the page's own module as `m` and the argument as `given`."""
+    return page.evaluate(f"async ([name, given]) => {{ const m = await ({MODULE})(name); {body} }}", [name, argument])
+
+
+# --- the first screen -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "fr-FR"])
+def test_search_map_and_nearest_station_are_on_the_first_screen_of_a_phone(open_page, live_site, locale: str) -> None:
+    page = open_page(**PHONE, **LOCATED, locale=locale)
+    see_live(page)
+    expect(page.locator("#nearest-list .stand")).to_have_count(3)
+
+    assert page.evaluate("scrollY") == 0
+    for part in ("#find", "#map", "#nearest-list .stand:first-child"):
+        box = page.locator(part).bounding_box()
+        assert box and box["y"] + box["height"] <= 740, part
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_tables_and_news_are_tabs_that_keys_open(page: Page, live_site: LiveSite) -> None:
+    see_live(page)
+    tab = page.get_by_role("tab", selected=True)
+    expect(tab).to_have_text("Stations")
+
+    tab.focus()
+    page.keyboard.press("ArrowRight")
+
+    expect(page.get_by_role("tab", selected=True)).to_have_text("Cities")
+    expect(page.get_by_role("tab", selected=True)).to_be_focused()
+    expect(page.get_by_role("tabpanel")).to_have_count(1)
+    expect(page.locator("#cities")).to_be_visible()
+    assert page.url.endswith("#tab=cities")
+
+
+def test_without_javascript_every_section_and_every_station_is_there(open_page, live_site: LiveSite) -> None:
+    page = open_page(java_script_enabled=False)
+    page.goto(f"{CITY}&q=metro")
+
+    for part in ("#stations", "#cities", "#ticker-title", "#remarks-none"):
+        expect(page.locator(part)).to_be_visible()
+    assert page.locator("#stations tbody th").count() == 50
+    assert "MÉTRO" in page.locator("#stations tbody").inner_text()
+    page.locator("#stations-pages a").click()
+    expect(page).to_have_url(re.compile("q=metro.*page=2"))
+
+
+def test_pages_of_the_table_reach_every_station_by_key(page: Page, live_site: LiveSite) -> None:
+    see_live(page)
+    wanted = {station["name"] for station in stations_of(page)}
+    seen: set[str] = set()
+    on = page.locator("#stations-pages [data-turn=on]")
+    on.focus()
+
+    for number in range(len(wanted) // 50 + 1):
+        expect(page.locator("#stations-pages [role=status]")).to_contain_text(f"Page {number + 1} of")
+        seen.update(page.locator("#stations tbody th a").all_inner_texts())
+        page.keyboard.press("Enter")
+
+    assert seen == wanted
+    expect(on).to_be_focused()
+
+
+# --- the search -----------------------------------------------------------------------------------------------------
+
+
+def test_metro_finds_metro_with_its_accent_and_keys_choose_it(page: Page, live_site: LiveSite) -> None:
+    see_live(page)
+    box = page.get_by_role("combobox", name="Find a station or a city")
+    box.fill("metro zola")
+    first = page.get_by_role("option").first
+    expect(first).to_contain_text("MÉTRO ZOLA")
+    expect(first).to_contain_text("Lyon")
+    name = first.locator(".find__name").inner_text()
+
+    page.keyboard.press("ArrowDown")
+    expect(box).to_have_attribute("aria-activedescendant", "find-option-0")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#selected")).to_contain_text(name)
+    expect(page).to_have_url(re.compile("[#&]station="))
+    page.go_back()
+    expect(page.locator("#selected")).to_be_hidden()
+    page.go_forward()
+    expect(page.locator("#selected")).to_contain_text(name)
+
+
+def test_a_city_is_found_and_escape_closes_the_list(page: Page, live_site: LiveSite) -> None:
+    see_live(page)
+    page.locator("#find").fill("lillestrom")
+    expect(page.get_by_role("option").first).to_contain_text("Lillestrøm")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("listbox")).to_be_hidden()
+    expect(page.locator("#find")).to_have_value("lillestrom")
+
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("h1")).to_have_text("Lillestrøm")
+
+
+FOLDED = [
+    "MÉTRO",
+    "Sacre\u0301-Cœur",
+    "Große Straße",
+    "İstanbul",
+    "ΟΔΟΣ",
+    "ﾄﾔﾏ",
+    "トヤマ",
+    "とやま",
+    "ﾊﾟﾝ ガ",
+    "富山駅前",
+    "Łódź",
+    "½ ²",
+]
+
+
+def test_the_browser_folds_as_the_server_does(page: Page, live_site: LiveSite) -> None:
+    see_live(page)
+    letters = [chr(code) for code in (*range(32, 0x3200), 0xFEFF)]
+    known = [letter for letter in letters if unicodedata.category(letter) != "Cn"]  # in this Python's Unicode
+    texts = FOLDED + [station["name"] for station in stations_of(page)] + known
+
+    folded = in_module(page, "text_folding.js", "return given.map(m.fold);", texts)
+
+    assert folded == [fold(text) for text in texts]
+    assert len({fold(text) for text in ("ﾄﾔﾏ", "トヤマ", "とやま")}) == 1
+
+
+# --- the nearest ----------------------------------------------------------------------------------------------------
+
+
+def test_the_nearest_are_those_of_a_reference_for_a_thousand_points(page: Page, live_site: LiveSite) -> None:
+    see_live(page)
+    body = """
+      const {stations, points, reach} = given;
+      const found = (point) => m.nearest(stations, point, {count: 5, reach});
+      return points.map((point) => found(point).map(({station, metres}) => [station.id, metres]));
+    """
+    by_id = {station["id"]: station for station in STATIONS}
+
+    def away(point: Point, key: str) -> float:
+        return metres_between(point, by_id[key])
+
+    for reach in (5_000, 21_000_000):
+        told = in_module(page, "nearest.js", body, {"stations": STATIONS, "points": POINTS, "reach": reach})
+
+        for point, found in zip(POINTS, told, strict=True):
+            wanted = nearest(STATIONS, point, count=5, reach=reach)
+            # By their distances: at a pole several stations are equally near.
+            assert [metres for _, metres in found] == pytest.approx([metres for _, metres in wanted], abs=0.01), point
+            assert [away(point, key) for key, _ in found] == pytest.approx([metres for _, metres in wanted], abs=0.01)
+            assert len({key for key, _ in found}) == len(found)
+
+
+def test_a_station_of_the_wrong_kind_is_not_the_nearest(open_page, live_site: LiveSite) -> None:
+    page = open_page(**LOCATED)
+    see_live(page)
+    expect(page.locator("#nearest-list .stand")).to_have_count(3)
+
+    page.get_by_role("radio", name="Free stands").check()
+
+    expect(page).to_have_url(re.compile("kind=places"))
+    for line in page.locator("#nearest-list .stand__what .small").all_inner_texts():
+        assert not line.endswith(" 0 free places")
+    page.go_back()
+    expect(page.get_by_role("radio", name="Bikes", exact=True)).to_be_checked()
+
+
+def test_the_location_is_in_no_request_no_frame_no_address_and_no_storage(open_page, live_site: LiveSite) -> None:
+    page = open_page(**LOCATED)
+    sent: list[str] = []
+
+    def note(request) -> None:
+        sent.append(f"{request.method} {request.url} {request.headers} {request.post_data or ''}")
+
+    page.context.on("request", note)
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(f"frame {frame}")))
+    see_live(page)
+    expect(page.locator("#nearest-told")).to_contain_text("From where you are")
+
+    page.locator("#map").focus()
+    for key in ("ArrowLeft", "+", "-"):
+        page.keyboard.press(key)
+    page.locator("#nearest-list [data-show]").first.click()
+    expect(page).to_have_url(re.compile("station="))
+    page.locator("#nearest [data-favourite]").first.click()
+    kept = page.evaluate(
+        "JSON.stringify([localStorage, sessionStorage, history.state, location.href, document.cookie])"
+    )
+    page.locator("button[name=language][value=fr]").click()
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    page.locator("#nearest-list .stand__what a").first.click()
+    page.wait_for_url("**/stations/*/*/")
+
+    assert any(line.startswith("frame") for line in sent)
+    assert [line for line in [*sent, kept] if TOLD_HERE.search(line)] == []
+
+
+def test_no_permission_no_location_and_no_station_get_a_sentence_each(open_page, live_site: LiveSite) -> None:
+    denied = open_page()
+    see_live(denied)
+    expect(denied.locator("#nearest-told")).to_contain_text("From where?")
+    denied.locator("#locate").click()
+    expect(denied.locator("#nearest-told")).to_contain_text("may not tell this page where you are")
+
+    lost = open_page(permissions=["geolocation"])
+    see_live(lost)
+    lost.locator("#locate").click()
+    expect(lost.locator("#nearest-told")).to_contain_text("does not know where it is")
+
+    far = open_page(geolocation=OPEN_SEA, permissions=["geolocation"])
+    see_live(far, DASHBOARD)
+    expect(far.locator("#nearest-told")).to_contain_text(
+        re.compile(r"no station with a bike within 5 km. The nearest is .*km")
+    )
+
+
+def test_keys_alone_find_the_nearest_from_the_map_and_from_a_searched_station(page: Page, live_site: LiveSite) -> None:
+    see_live(page)
+    page.locator("#from-map").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#nearest-told")).to_have_text("From the map’s centre:")
+    expect(page.locator("#nearest-list .stand")).to_have_count(3)
+
+    page.locator("#find").fill("zola")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Nearest from here").press("Enter")
+
+    expect(page.locator("#nearest-told")).to_contain_text("ZOLA")
+    expect(page).to_have_url(re.compile("from="))
+    told = page.locator("#nearest-told").inner_text()
+    page.reload()
+    expect(page.locator("#nearest-told")).to_have_text(told)
+
+
+# --- favourites, the address ----------------------------------------------------------------------------------------
+
+
+def test_favourites_stay_on_this_device_until_they_are_removed(open_page, live_site: LiveSite) -> None:
+    page = open_page()
+    see_live(page)
+    assert page.evaluate("localStorage.length") == 0
+    empty = next(station for station in stations_of(page) if not station["bikes"] and station["status"] == "OPEN")
+    page.locator("#find").fill(empty["name"])
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.locator("#selected [data-favourite]").click()
+
+    page.reload()
+    expect(page.locator("#favourites")).to_contain_text(empty["name"])
+    expect(page.locator("#favourites")).to_contain_text("Kept on this device only.")
+    other = open_page()
+    see_live(other)
+    expect(other.locator("#favourites")).to_be_hidden()
+
+    with page.expect_download() as download:
+        page.locator("#favourites-export").click()
+    assert [one["name"] for one in json.loads(download.value.path().read_text())] == [empty["name"]]
+    page.locator("#favourites-clear").click()
+    expect(page.locator("#favourites")).to_be_hidden()
+    assert page.evaluate("localStorage.length") == 0
+
+
+def test_an_empty_favourite_names_others_nearby(page: Page, live_site: LiveSite) -> None:
+    see_live(page)
+    body = """
+      const of_all = {contract: "x", lng: 0, status: "OPEN", electrical: 0, stands: 1, bad: ""};
+      const station = (id, lat, bikes) => [id, {...of_all, id, name: id, lat, bikes}];
+      const stations = [station("mine", 0, 0), station("near", 0.001, 3), station("void", 0.0005, 0)];
+      const world = {stations: new Map([...stations, station("far", 1, 3)])};
+      const kept = new Map([["mine", {id: "mine", name: "mine"}]]);
+      const favourites = Object.assign(new EventTarget(), {kept, has: () => true});
+      const section = document.getElementById("favourites");
+      const panel = new m.FavouritesPanel(section, {world, favourites, href: () => "#"});
+      panel.show();
+      return [...panel.list.querySelectorAll(".stand__others a")].map((link) => link.textContent);
+    """
+
+    assert in_module(page, "favourites_panel.js", body) == ["near"]
+
+
+def test_the_address_keeps_parts_that_it_does_not_know(page: Page, live_site: LiveSite) -> None:
+    see_live(page)
+    body = """
+      const before = "https://x.example/stations/?contract=Lyon&x=1&q=a%20b#map=12.5/45.7/-4.8&later=yes%26no&station=a:b/c%20d";
+      const changed = m.addressWith({kind: "places", camera: null, q: ""}, before);
+      return [m.readAddress(before), changed, m.addressWith({station: ""}, "https://x.example/#content")];
+    """
+
+    read, changed, bare = in_module(page, "address.js", body)
+
+    assert read["camera"] == {"zoom": 12.5, "lat": 45.7, "lng": -4.8}
+    assert (read["contract"], read["q"], read["station"], read["kind"]) == ("lyon", "a b", "a:b/c d", "")
+    assert changed == "https://x.example/stations/?contract=Lyon&x=1#later=yes%26no&station=a:b/c%20d&kind=places"
+    assert bare == "https://x.example/"
+
+
+def test_the_camera_survives_a_change_of_language(page: Page, live_site: LiveSite) -> None:
+    see_live(page, f"{CITY}#map=14/45.7600/4.8400&kind=places")
+
+    page.locator("button[name=language][value=fr]").click()
+
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    until(lambda: "kind=places" in page.url and "map=14" in page.url, "the address is the same", seconds=60)
+    expect(page.locator("#kind [value=places]")).to_be_checked()
