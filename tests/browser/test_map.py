@@ -217,7 +217,7 @@ def test_an_open_page_marks_the_station_whose_row_turned_bad(page: Page, live_si
 def test_a_deleted_remark_goes_from_every_open_page(open_page, live_site: LiveSite) -> None:
     producer, dashboard = open_page(), open_page()
     see_live(producer, reverse("stations:producer"))
-    see_live(dashboard, DASHBOARD)
+    see_live(dashboard, f"{DASHBOARD}#tab=remarks")
     producer.locator("#id_message").fill("Something rude")
     producer.locator("[data-reset] button").click()
     for page in (producer, dashboard):
