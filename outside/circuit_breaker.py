@@ -49,6 +49,10 @@ class NotAnswering(ServiceUnavailable):
     """As many visitors as allowed already wait for the service, which has not answered for too long."""
 
 
+class NotOpen(Exception):
+    """The circuit breaker is closed, or this process has not called such a service."""
+
+
 class Service:
     """A thread-safe service. `excluded` holds errors that are no failures of it: types, or predicates of an error."""
 
@@ -71,6 +75,10 @@ class Service:
     def state(self) -> str:
         """The breaker's state: closed, open or half-open."""
         return str(self._breaker.current_state)
+
+    def close(self) -> None:
+        """Close the breaker by hand: calls go through again, and new failures are counted from zero."""
+        self._breaker.close()
 
     @contextmanager
     def asked(self, *, by_visitor: bool = False, seconds: float = ROOM_SECONDS) -> Iterator[None]:
@@ -185,6 +193,16 @@ def states() -> dict[str, str]:
     """Return the breaker's state of each service this process has called: closed (healthy), open or half-open."""
     with _lock:
         return {found.name: found.state for found in _services.values()}
+
+
+def close(name: str) -> None:
+    """Close the open breakers of the services of that name in this process. Raises NotOpen."""
+    with _lock:
+        found = [one for one in _services.values() if one.name == name and one.state != pybreaker.STATE_CLOSED]
+    if not found:
+        raise NotOpen(f"The circuit breaker of {name!r} is closed in this process.")
+    for one in found:
+        one.close()
 
 
 def forget() -> None:

@@ -9,11 +9,11 @@ from django.db.models import QuerySet
 
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer, printable, who
 from eventbus.console.named_rows import named, positive
-from eventbus.database.storable_text import readable
 from eventbus.models import DeadLetter
 from eventbus.operations import status
 from eventbus.repairs import dead_letters
 from eventbus.repairs.dead_letters import UNDO_DAYS
+from eventbus.selections.export import described
 
 LETTERS_SHOWN = 100  # enough for a terminal; --limit shows more
 ERROR_CHARACTERS_SHOWN = 60  # each row fits on one line; `dead ID` shows the whole error
@@ -47,10 +47,10 @@ def dead(*, printer: Printer, json: bool, ids: list[int], limit: int, discarded:
     """Print dead letters as rows, or those named by id in full."""
     letters = _letters_by_id(ids) if ids else list(_selected(options, discarded=discarded)[:limit])
     if json:
-        printer.json([_told(dead_letter) for dead_letter in letters])
+        printer.json([described(dead_letter) for dead_letter in letters])
     elif ids:
         for dead_letter in letters:
-            printer.fields(_told(dead_letter))
+            printer.fields(described(dead_letter))
     elif letters:
         printer.table(LETTER_COLUMNS, [_row(dead_letter) for dead_letter in letters])
     else:
@@ -187,29 +187,6 @@ def _letters_by_id(ids: list[int]) -> list[DeadLetter]:
 
 
 def _row(dead_letter: DeadLetter) -> list[Any]:
-    told = {**_told(dead_letter), "died_at": f"{dead_letter.died_at:%Y-%m-%d %H:%M:%S} UTC"}
+    told = {**described(dead_letter), "died_at": f"{dead_letter.died_at:%Y-%m-%d %H:%M:%S} UTC"}
     told["error"] = f"{dead_letter.error_class}: {dead_letter.error}"[:ERROR_CHARACTERS_SHOWN]
     return [told[name] for name in LETTER_COLUMNS]
-
-
-def _told(dead_letter: DeadLetter) -> dict[str, Any]:
-    return {
-        "id": dead_letter.pk,
-        "group": dead_letter.group,
-        "topic": dead_letter.topic,
-        "partition": dead_letter.partition,
-        "offset": dead_letter.offset,
-        "type": dead_letter.type,
-        "event_id": dead_letter.event_id,
-        "key": dead_letter.key,
-        "state": dead_letter.state,
-        "request": dead_letter.request,
-        "parks": dead_letter.parks,
-        "attempts": dead_letter.attempts,
-        "died_at": dead_letter.died_at,
-        "error_class": dead_letter.error_class,
-        "error": dead_letter.error,
-        "traceback": dead_letter.traceback,
-        "headers": dead_letter.headers,
-        "payload": readable(dead_letter.payload),
-    }

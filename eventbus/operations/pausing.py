@@ -4,16 +4,18 @@ A pause is stored in the group's row, with the operator's name. A worker sees it
 current one. While a group is paused it handles no event, no retry, no probe and no request for its dead letters.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import msgspec
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from eventbus import clock, failpoints
 from eventbus.database.storable_text import TIME
 from eventbus.errors import BusError
+from eventbus.events import KEY_CHARACTERS_MAX
 from eventbus.models import WHO_CHARACTERS_MAX, ConsumerGroup, OperatorAction
 from eventbus.operations.problem import Problem
 
@@ -99,6 +101,29 @@ def resume(group: ConsumerGroup, who: str) -> None:
         _note(OperatorAction.Action.RESUME, row, who)
         row.paused_at, row.paused_by, row.breaker_opened_at, row.breaker_reason = None, "", None, ""
         row.save(update_fields=["paused_at", "paused_by", "breaker_opened_at", "breaker_reason"])
+
+
+def close_breaker(name: str, who: str) -> None:
+    """Close the open circuit breaker of a group, and leave its pause as it is. Raises PauseRefused."""
+    with transaction.atomic():
+        row = ConsumerGroup.objects.select_for_update().filter(name=name, breaker_opened_at__isnull=False).first()
+        if row is None:
+            raise PauseRefused(_("The circuit breaker of group %(group)s is closed.") % {"group": name})
+        _note(OperatorAction.Action.BREAKER, row, who)
+        row.breaker_opened_at, row.breaker_reason = None, ""
+        row.save(update_fields=["breaker_opened_at", "breaker_reason"])
+
+
+def close_service(name: str, who: str, *, close: Callable[[str], None]) -> None:
+    """Let `close` close the circuit breaker of a service, and record it in the audit trail if it succeeds."""
+    with transaction.atomic():
+        OperatorAction.objects.create(
+            at=clock.now(),
+            who=who[:WHO_CHARACTERS_MAX],
+            action=OperatorAction.Action.BREAKER,
+            key=name[:KEY_CHARACTERS_MAX],
+        )
+        close(name)
 
 
 def _note(action: OperatorAction.Action, group: ConsumerGroup, who: str) -> None:

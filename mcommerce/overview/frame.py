@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -25,7 +25,7 @@ MAY_LOOK, MAY_OPERATE = roles.LOOK, roles.OPERATE
 MAY_SEE_EVENTS = "eventbus.view_outboxrow"
 MAY_SEE_PROCESSES = "eventbus.view_processrow"
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 class Tab(NamedTuple):
@@ -42,6 +42,9 @@ TABS = (
     Tab("bus-groups", _("Groups"), MAY_LOOK),
     Tab("bus-topics", _("Topics"), MAY_LOOK),
     Tab("bus-processes", _("Processes"), MAY_SEE_PROCESSES),
+    Tab("bus-failures", _("Failures"), MAY_LOOK),
+    Tab("bus-breakers", _("Circuit breakers"), MAY_LOOK),
+    Tab("bus-actions", _("Audit trail"), MAY_LOOK),
 )
 
 
@@ -56,7 +59,7 @@ def for_staff(permission: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @never_cache
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **named: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **named: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 if BY_HTMX in request.headers:  # signed out meanwhile: the whole page leads to the sign-in page
                     return HttpResponse(status=401, headers={RELOAD: "true"})

@@ -7,10 +7,12 @@ from mcommerce.overview.journeys import journey
 from mcommerce.overview.pages import overview
 from mcommerce.overview.processes import processes
 from mcommerce.overview.topics import topics
+from mcommerce.overview.repairs.urls import urlpatterns as repairs
 
 urlpatterns = [
     path("", overview, name="overview"),
     path("journey/", journey, name="journey"),
+    *repairs,
     path("groups/", groups, name="bus-groups"),
     path("groups/<str:group>/<slug:action>/", operate_group, name="bus-operate-group"),
     path("topics/", topics, name="bus-topics"),

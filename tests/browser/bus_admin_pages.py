@@ -17,7 +17,9 @@ what = dict(group="letters", topic="orders", type="order.placed.v1", partition=0
 if not DeadLetter.objects.filter(group="letters").exists():
     DeadLetter.objects.bulk_create(
         DeadLetter(**what, key=order if n == 0 else str(uuid7()), event_id=uuid7(), offset=n, parks=n == 0,
-            attempts=8, died_at=now, error_class="AddressMissing" if n % 3 else "KeyError", error="no street")
+            attempts=8, died_at=now, error_class="AddressMissing" if n % 3 else "KeyError", error="no street",
+            handler="shop.letters.handlers.write_letter", code_line=f"shop.letters.addresses.street_of:{{17 + n % 3}}",
+            cause=f"{{n % 3:032x}}", traceback="Traceback (most recent call last): ...")
         for n in range({LETTERS})
     )
     key = ParkedKey.objects.create(group="letters", topic="orders", partition=0, key=order, state="dead", due_at=now,

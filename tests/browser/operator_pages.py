@@ -3,6 +3,7 @@
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
+from tests.browser.bus_admin_pages import have_failures
 from tests.browser.page_states import Reach, Scene, at_desk, cancel_order, enter_desk
 from tests.live_site import LiveSite
 
@@ -50,7 +51,39 @@ def ask_to_resume(page: Page, site: LiveSite) -> None:
     expect(page.locator(".decide h1")).to_be_visible()
 
 
+def see_failure(page: Page, site: LiveSite) -> None:
+    have_failures(page, site)
+    at_desk("bus-failures")(page, site)
+    page.locator(".bus-card h2 a").first.click()
+    expect(page.locator(".bus-letters")).to_be_visible()
+
+
+def choose_to_discard(page: Page, site: LiveSite) -> None:
+    see_failure(page, site)
+    page.locator("button[value=discard]").click()
+    expect(page.locator("#yes")).to_be_visible()
+
+
+def export_failures(page: Page, site: LiveSite) -> None:
+    see_failure(page, site)
+    page.locator("button[value=export]").click()
+    page.locator("#yes").click()
+    expect(page.locator("#download")).to_be_visible()
+
+
+def see_audit_trail(page: Page, site: LiveSite) -> None:
+    export_failures(page, site)
+    page.goto(reverse("bus-actions"))
+    expect(page.locator("tbody tr").first).to_be_visible()
+
+
 OPERATOR_SCENES = [
+    Scene("bus-failures", "bus-failures", refreshed("bus-failures", after=have_failures)),
+    Scene("bus-failure", "bus-failure", see_failure),
+    Scene("bus-discard", "bus-run", choose_to_discard),
+    Scene("bus-export", "bus-run", export_failures),
+    Scene("bus-actions", "bus-actions", see_audit_trail),
+    Scene("bus-breakers", "bus-breakers", refreshed("bus-breakers", after=open_breaker)),
     Scene("overview", "overview", refreshed("overview", after=open_breaker)),
     Scene("journey", "journey", follow_order),
     Scene("journey-empty", "journey", at_desk("journey")),

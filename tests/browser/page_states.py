@@ -261,4 +261,9 @@ NOT_PAGES = {
     "health-ready": "JSON",
     "health-serving": "JSON",
     "metrics": "text for Prometheus",
+    "bus-select": "takes a form, answers with a redirect",
+    "bus-begin-run": "takes a form, answers with a redirect",
+    "bus-undo-run": "takes a form, answers with a redirect",
+    "bus-close-breaker": "takes a form, answers with a redirect",
+    "bus-export": "JSON lines",
 }

@@ -46,6 +46,8 @@ WITHOUT = {
     "eventbus/consuming/ignored_types.py::forget": "likewise: who dies in it is asked again",
     "eventbus/repairs/untrusted_records.py::dismiss": "likewise",
     "eventbus/admin/model_admin.py::delete_selected": "likewise",
+    "eventbus/operations/pausing.py::close_breaker": "likewise",
+    "eventbus/operations/pausing.py::close_service": "likewise",
     "eventbus/selections/bulk_runs.py::_store": "likewise",
     "eventbus/selections/bulk_runs.py::begin": "likewise",
     "eventbus/recovery/divergence.py::stand_still": "one row: who dies before it notes the same record again",

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from mcommerce.features.installed import features
+from tests.permissions import operator_rows
 from tests.permissions.access_needs import (
     ALL,
     FRONT,
@@ -42,9 +43,8 @@ ROUTES: dict[str, Route] = {
     "overview": Route(get=permission("eventbus.view_progress"), parts=("?part=state",)),
     "journey": Route(get=permission("eventbus.view_outboxrow")),
     "bus-groups": Route(get=permission("eventbus.view_progress"), parts=("?part=state",)),
-    "bus-operate-group": Route(
-        get=permission("eventbus.operate"), post=permission("eventbus.operate")
-    ),
+    "bus-operate-group": Route(get=permission("eventbus.operate"), post=permission("eventbus.operate")),
+    **operator_rows.ROUTES,
     "metrics": Route(get=ALL),  # from this machine, or with a token: tests/mcommerce/monitoring
     "bus-topics": Route(get=permission("eventbus.view_progress"), parts=("?part=state",)),
     "bus-processes": Route(get=permission("eventbus.view_processrow"), parts=("?part=state",)),
@@ -123,7 +123,7 @@ DESK: dict[str, Desk] = {
 SOCKETS: dict[str, Need] = {}
 
 # Of each feature: makes rows, and returns what stands in its addresses, by the name that a pattern gives it.
-NAMES: list[Callable[[Path], dict[str, Any]]] = []
+NAMES: list[Callable[[Path], dict[str, Any]]] = [operator_rows.names]
 
 HERE = "tests/permissions/access_table.py"
 

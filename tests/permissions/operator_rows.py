@@ -1,0 +1,74 @@
+"""The rows of the pages on which staff act on failures, and the letters and runs that they are tried with."""
+
+from pathlib import Path
+from typing import Any
+
+from django.test import Client
+from django.utils import timezone
+
+from eventbus.ids import uuid7
+from eventbus.models import BulkRun, ConsumerGroup, DeadLetter
+from eventbus.selections import bulk_runs
+from mcommerce.accounts.models import User
+from tests.permissions.access_needs import NO_METHOD, Form, Route, permission
+
+LOOK, OPERATE = permission("eventbus.view_progress"), permission("eventbus.operate")
+CAUSE = "0123456789abcdef" * 2
+
+
+def select(client: Client) -> Form:
+    """The choice of what the page showed."""
+    return {"action": "discard", "shown": str(DeadLetter.objects.get(cause=CAUSE).pk)}
+
+
+def begin(client: Client) -> Form:
+    """A yes of the visitor who chose the letters."""
+    me = User.objects.filter(pk=client.session.get("_auth_user_id")).first()
+    BulkRun.objects.update(who=me.get_username() if me else "nobody", action="requeue", state="frozen")
+    return {}
+
+
+def undo(client: Client) -> Form:
+    """An undo, of a discard that a worker has carried out."""
+    BulkRun.objects.update(action="discard", state="done", decision=7, ended_at=timezone.now())
+    DeadLetter.objects.update(state="discarded", decision=7, discarded_at=timezone.now())
+    return {}
+
+
+def close(client: Client) -> Form:
+    """The name of a group whose circuit breaker is open."""
+    group = ConsumerGroup.objects.order_by("name")[0]
+    ConsumerGroup.objects.filter(pk=group.pk).update(breaker_opened_at=timezone.now())
+    return {"group": group.name}
+
+
+ROUTES: dict[str, Route] = {
+    "bus-failures": Route(get=LOOK, parts=("?part=state",)),
+    "bus-failure": Route(get=LOOK),
+    "bus-select": Route(get=NO_METHOD, post=OPERATE, data=select),
+    "bus-run": Route(get=LOOK, parts=("?part=state",)),
+    "bus-begin-run": Route(get=NO_METHOD, post=OPERATE, data=begin),
+    "bus-undo-run": Route(get=NO_METHOD, post=OPERATE, data=undo),
+    "bus-export": Route(get=OPERATE),
+    "bus-actions": Route(get=LOOK),
+    "bus-breakers": Route(get=LOOK, parts=("?part=state",)),
+    "bus-close-breaker": Route(get=NO_METHOD, post=OPERATE, data=close),
+}
+
+
+def names(tmp_path: Path) -> dict[str, Any]:
+    """A cause with one letter, and the run that exports it; `data` makes another run of it where that is needed."""
+    letter = DeadLetter.objects.filter(cause=CAUSE).first() or DeadLetter.objects.create(
+        **dict.fromkeys(("group", "topic", "type", "key", "headers", "error_class", "handler"), "x"),
+        **{"cause": CAUSE, "event_id": uuid7(), "payload": b"{}", "died_at": timezone.now()},
+        **{"partition": 0, "offset": 0, "parks": False, "attempts": 8},
+    )
+    run, _new = BulkRun.objects.get_or_create(
+        cause=CAUSE,
+        defaults={
+            **{"action": "export", "state": "done", "who": "x", "shown_at": timezone.now(), "total": 1},
+            **{"group": "x", "type": "x", "error_class": "x", "ids": str(letter.pk)},
+        },
+    )
+    assert bulk_runs.letter_ids(run) == [letter.pk]
+    return {"cause": CAUSE, "run": run.pk}
