@@ -11,11 +11,13 @@ from django.core.management.base import CommandError
 
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer, who
 from eventbus.errors import LogUnavailable
+from eventbus.models import OperatorAction
 from eventbus.operations import pruning
 from eventbus.operations.pruning import Pruned, Pruning
 from eventbus.processes.command_runner import on_signal
 from eventbus.recovery import divergence
 from eventbus.repairs import group_removal
+from eventbus.selections import audit_trail
 
 RETENTION_HOURS_MAX = 100 * 366 * 24  # a century: far more would reach back before the year 1
 KEEP_HOURS_MIN = 0.1  # a watch in another process may be some minutes behind
@@ -57,6 +59,8 @@ def prune(*, printer: Printer, json: bool, older_than: float, dry_run: bool, **o
     """
     if divergence.stands():
         raise CommandError("\n".join(["Nothing is pruned while a store has gone back.", *divergence.problems()]))
+    if not dry_run:
+        audit_trail.note(OperatorAction.Action.PRUNE, who(), about=f"older than {older_than:g} hours")
     stop = threading.Event()
 
     def show(pruned: Pruned) -> None:

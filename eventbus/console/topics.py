@@ -5,10 +5,12 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from eventbus.backends.topics import MORE
-from eventbus.console import EXIT_WRONG_LINE, Actions, Printer
+from eventbus.console import EXIT_WRONG_LINE, Actions, Printer, who
 from eventbus.errors import LogUnavailable
+from eventbus.models import OperatorAction
 from eventbus.operations import topic_setup
 from eventbus.operations.topic_setup import TopicStatus
+from eventbus.selections import audit_trail
 
 COLUMNS = ("topic", "partitions", "records", "types", "read by")
 ON_BROKERS = ("topic on the brokers", "partitions", "copies", "min.insync.replicas", "retention.ms")
@@ -60,6 +62,9 @@ def _apply(printer: Printer, found: list[TopicStatus], *, json: bool, add_partit
             printer.line()
         for one in told:
             printer.line(str(one) if one.remedy != MORE else f"{one.topic}: WARNING: {one}")
+    if told:
+        names = ", ".join(sorted({one.topic for one in told}))
+        audit_trail.note(OperatorAction.Action.TOPICS, who(), about=names, count=len(told))
     topic_setup.mend_topics(found, add_partitions=add_partitions)
     if not json:
         for one in told:

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import msgspec
 from django.db.models import Count
 
-from eventbus.models import OperatorAction
+from eventbus import clock
+from eventbus.events import KEY_CHARACTERS_MAX
+from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -13,6 +15,13 @@ class Entry(msgspec.Struct, frozen=True):
 
     action: OperatorAction
     count: int
+
+
+def note(action: OperatorAction.Action, who: str, *, about: str, count: int = 0) -> None:
+    """Record an action that is no single transaction, before it begins. `about`: what it is about, in a few words."""
+    OperatorAction.objects.create(
+        at=clock.now(), who=who[:WHO_CHARACTERS_MAX], action=action, key=about[:KEY_CHARACTERS_MAX], count=count
+    )
 
 
 def counted(actions: Sequence[OperatorAction]) -> list[Entry]:

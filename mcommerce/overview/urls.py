@@ -6,8 +6,8 @@ from mcommerce.overview.groups import groups, operate_group
 from mcommerce.overview.journeys import journey
 from mcommerce.overview.pages import overview
 from mcommerce.overview.processes import processes
-from mcommerce.overview.topics import topics
 from mcommerce.overview.repairs.urls import urlpatterns as repairs
+from mcommerce.overview.topics import topics
 
 urlpatterns = [
     path("", overview, name="overview"),
