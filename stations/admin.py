@@ -1,17 +1,25 @@
 """The admin pages of the stations. Staff can delete only remarks: everything else comes from feeds and pollers."""
 
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from eventbus import clock
 from eventbus.admin.model_admin import BigTable, ReadOnly, mark_column
 from stations.feeds import cities
-from stations.models import PollPlan, PollRun, Remark, Station, StationHistory
-from stations.services import recording, search
+from stations.feeds.quarantine import Hold
+from stations.models import PollPlan, PollRun, Remark, Station, StationHistory, StationRuling
+from stations.services import recording, rulings, search
 
+RULED_AT_ONCE_MAX = 1_000  # stations of one action: each takes some milliseconds while the page waits
+ANY_REASON = "any"  # of the filter by quarantine
 STATUSES = ("OPEN", "CLOSED", "UNKNOWN")  # the words of real feeds, and the one stored when a feed gives none
 
 
@@ -48,11 +56,25 @@ class FeedFilter(ColumnFilter):
         return [(feed, feed) for feed in PollPlan.objects.order_by("feed").values_list("feed", flat=True)]
 
 
+class HeldFilter(ColumnFilter):
+    """A filter by the reason to hold a station, and one for all that are held."""
+
+    title = _("quarantine")
+    parameter_name = "held"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(ANY_REASON, str(_("held"))), *((reason.value, gettext(reason.value)) for reason in Hold)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.exclude(held="") if self.value() == ANY_REASON else super().queryset(request, queryset)
+
+
 @admin.register(Station)
 class StationAdmin(ReadOnly, BigTable):
-    list_display = ("feed", "station_id", "name", "contract", "status", "bad", "bikes", "stands", "left", "changed_at")
+    list_display = ("feed", "station_id", "name", "contract", "status", "held", "bad", "bikes", "left", "changed_at")
     list_display_links = ("station_id", "name")
-    list_filter = (FeedFilter, StatusFilter, "gone", ContractFilter)
+    list_filter = (FeedFilter, HeldFilter, StatusFilter, "gone", ContractFilter)
+    actions = ("hold", "release")
     search_fields = ("search",)
     left = mark_column("gone", _("gone"))
     ordering = ("feed", "station_id")
@@ -61,6 +83,35 @@ class StationAdmin(ReadOnly, BigTable):
         self, request: HttpRequest, queryset: QuerySet[Station], search_term: str
     ) -> tuple[QuerySet[Station], bool]:
         return search.found(queryset, search_term), False
+
+    def has_rule_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("stations.rule_station"))
+
+    @admin.action(description=_("Hold: keep them apart from the stations for riders"), permissions=["rule"])
+    def hold(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
+        self._rule(request, queryset, held=True)
+
+    @admin.action(description=_("Release: show them to riders, whatever their rows look like"), permissions=["rule"])
+    def release(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
+        self._rule(request, queryset, held=False)
+
+    def _rule(self, request: HttpRequest, queryset: QuerySet[Station], *, held: bool) -> None:
+        chosen = list(queryset[:RULED_AT_ONCE_MAX])
+        words = Hold.BY_HAND.value if held else "released by staff"
+        who = cast(UUID, request.user.pk)  # the actions need a permission
+        with transaction.atomic():
+            decided = [rulings.rule(station=one.pk, held=held, by=str(who), now=clock.now()) for one in chosen]
+            LogEntry.objects.log_actions(who, chosen, CHANGE, change_message=words)
+        count = sum(decided)
+        told = ngettext("%(count)d station is held.", "%(count)d stations are held.", count)
+        freed = ngettext("%(count)d station is released.", "%(count)d stations are released.", count)
+        messages.success(request, (told if held else freed) % {"count": count})
+
+
+@admin.register(StationRuling)
+class StationRulingAdmin(ReadOnly, BigTable):
+    list_display = ("at", "feed", "station_id", "held", "by")
+    ordering = ("feed", "station_id")
 
 
 @admin.register(StationHistory)

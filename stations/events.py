@@ -22,6 +22,8 @@ class Kind(StrEnum):
     CAPACITY = "capacity"  # the number of its stands changed
     UNREADABLE = "unreadable"  # the feed lists it, but with an impossible row: the state is the last readable one
     READABLE = "readable"  # again, after it was unreadable
+    HELD = "held"  # kept apart from the stations for riders: a test bench, far from its city, decided by staff, ...
+    RELEASED = "released"  # no longer held
     OTHER = "other"  # any other part of its state: name, place, free stands, connection back, ...
 
 
@@ -79,6 +81,8 @@ class StationChanged(Event, name="station.changed", topic="stations", key=("feed
     available_bikes: int = 0
     last_update: int | None = None  # milliseconds since 1970
     bad: str = ""  # why the feed's row about it is unreadable since this version, translatable unchanged
+    held: str = ""  # why it is kept apart from the stations for riders, translatable unchanged; "" is the rule
+    seen_at: datetime | None = None  # of a bad or gone one: the last poll that saw its row good
 
 
 class PollFinished(Event, name="station.poll_finished", topic="stations-polls", key="feed"):
@@ -96,6 +100,7 @@ class PollFinished(Event, name="station.poll_finished", topic="stations-polls", 
     reason: str = ""  # why it failed and what to do, translatable unchanged, "" when ok; never holds a key
     detail: str = ""  # "HTTP 502", for a closer look
     interval_ms: int = 0  # to the next poll, by the feed's plan; 0: unknown
+    updated_at: datetime | None = None  # when the feed made its answer: by its own word, or its stations' newest report
 
 
 class RemarkLeft(Event, name="station.remark_left", topic="stations-remarks", key="remark_id"):

@@ -42,8 +42,11 @@ class Station(models.Model):
     bonus = models.BooleanField(_("bonus"), null=True)
     overflow = models.BooleanField(_("overflow"), null=True)
     gone = models.BooleanField(_("gone"), default=False)
+    held = models.CharField(_("held because"), max_length=REASON_LENGTH_MAX, blank=True, default="")
     bad = models.CharField(_("unreadable because"), max_length=REASON_LENGTH_MAX, blank=True, default="")
     reported_at = models.DateTimeField(_("reported at"), null=True, blank=True)
+    # Of a bad or gone one: the last poll that saw its row good. Of the others that is the last good poll of its feed.
+    seen_at = models.DateTimeField(_("last seen good"), null=True, blank=True)
     search = models.TextField(_("search words"), default="", editable=False)  # made by `services.search.folded`
     first_seen = models.DateTimeField(_("first seen"))
     changed_at = models.DateTimeField(_("changed at"))
@@ -52,6 +55,7 @@ class Station(models.Model):
     class Meta:
         verbose_name = _("station")
         verbose_name_plural = _("stations")
+        permissions = (("rule_station", _("Can hold and release stations")),)
         constraints = (
             models.UniqueConstraint(fields=("feed", "station_id"), name="station_key"),
             models.CheckConstraint(condition=Q(version__gte=1), name="station_version_from_one"),
@@ -60,6 +64,24 @@ class Station(models.Model):
 
     def __str__(self) -> str:
         return f"{self.feed} {self.station_id} {self.name}"
+
+
+class StationRuling(models.Model):
+    """A decision of staff about one station: to hold it apart, or to release it, whatever its rows look like."""
+
+    feed = models.CharField(_("feed"), max_length=FEED_LENGTH_MAX)
+    station_id = models.CharField(_("station id"), max_length=STATION_ID_LENGTH_MAX)
+    held = models.BooleanField(_("held"))
+    by = models.CharField(_("decided by"), max_length=40)  # the id of the account
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        verbose_name = _("ruling")
+        verbose_name_plural = _("rulings")
+        constraints = (models.UniqueConstraint(fields=("feed", "station_id"), name="stationruling_key"),)
+
+    def __str__(self) -> str:
+        return f"{self.feed} {self.station_id}"
 
 
 class StationHistory(models.Model):
@@ -112,6 +134,7 @@ class PollRun(models.Model):
     outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome)
     reason = models.CharField(_("reason"), max_length=REASON_LENGTH_MAX, blank=True)
     detail = models.CharField(_("detail"), max_length=REASON_LENGTH_MAX, blank=True)
+    updated_at = models.DateTimeField(_("made by the feed at"), null=True, blank=True)  # by the feed's own word
 
     class Meta:
         verbose_name = _("poll")

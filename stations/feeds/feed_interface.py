@@ -42,6 +42,7 @@ class State(msgspec.Struct, frozen=True, gc=False):
     bonus: bool | None
     overflow: bool | None
     gone: bool = False
+    held: str = ""  # the reason it is kept apart from the stations for riders, a word of `Hold`
     bad: str = ""  # the reason its last row is unreadable, a word of `Bad`; the rest is the last readable state
 
 
@@ -73,6 +74,7 @@ class Change(msgspec.Struct, frozen=True):
     returned: int = 0
     taken_electrical: int | None = None  # None: this feed does not separate the kinds
     returned_electrical: int | None = None
+    seen_at: datetime | None = None  # the last poll that saw its row good, of a change that says that it is not now
 
 
 class Bad(StrEnum):
@@ -87,7 +89,6 @@ class Bad(StrEnum):
     NAME = _("name or address not text")
     STATUS = _("status not text")
     COORDINATES = _("coordinates missing or not on Earth")
-    FAR_AWAY = _("far from its city")
     COUNTS = _("counts missing or not whole numbers")
     COUNTS_RANGE = _("counts negative or beyond belief")
     SUM = _("more bikes and free stands than stands")
@@ -162,6 +163,12 @@ class Feed(Protocol):
         """List the contracts on offer. Raises PollFailed if the answer is missing or unusable."""
 
     def close(self) -> None: ...
+
+
+def updated_at(fetched: Fetched) -> datetime | None:
+    """Return when the feed made this answer: by its own word, else by the newest report of a station in it."""
+    reported = (reading.reported_at for reading in fetched.readings if reading.reported_at is not None)
+    return fetched.updated_at or max(reported, default=None)
 
 
 def diff(held: Mapping[Key, Held], fetched: Fetched) -> list[Change]:
@@ -248,5 +255,7 @@ def _kinds(old: State, new: State, taken: int, returned: int) -> tuple[Kind, ...
         (Kind.SILENT, new.connected is False and old.connected is not False),
         (Kind.CAPACITY, new.capacity != old.capacity),
         (Kind.READABLE, bool(old.bad) and not new.bad),
+        (Kind.HELD, bool(new.held) and not old.held),
+        (Kind.RELEASED, bool(old.held) and not new.held),
     )
     return tuple(kind for kind, happened in told if happened) or (Kind.OTHER,)

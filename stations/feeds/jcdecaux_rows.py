@@ -13,6 +13,7 @@ from stations.feeds.validation import (
     ADDRESS_LENGTH_MAX,
     NAME_LENGTH_MAX,
     TEXTS_KEPT,
+    UNKNOWN_STATUS,
     RowFilter,
     from_iso,
     is_contract,
@@ -22,8 +23,6 @@ from stations.feeds.validation import (
 )
 
 STATUS_LENGTH_MAX = 40  # characters; longer ones are cut. The longest real one has 6
-
-UNKNOWN_STATUS = "UNKNOWN"  # the status of a station without a status word
 
 
 class _Head(msgspec.Struct):

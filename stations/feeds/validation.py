@@ -9,6 +9,7 @@ from functools import lru_cache
 from statistics import median
 
 from stations.feeds.feed_interface import Bad, Fetched, Key, Reading, State
+from stations.feeds.quarantine import Hold, held, hold_of
 
 STATION_ID_LENGTH_MAX = 100  # characters; with its feed's name it is an event's key, which has at most 200
 NUMBER_MAX = 2**31 - 1  # the largest integer of PostgreSQL; real ones have five digits
@@ -19,6 +20,7 @@ CITY_RADIUS_DEGREES = 1.0  # about 110 km: no service is as wide, and test bench
 CITY_STATIONS_MIN = 5  # stations; the median of fewer does not show where a city is
 
 OPEN = "OPEN"
+UNKNOWN_STATUS = "UNKNOWN"  # the status of a station without a status word
 
 _NAMELESS = (Bad.NUMBER, Bad.ID, Bad.CONTRACT)  # the row does not say which station it is about
 NAME_LENGTH_MAX = 200  # characters; longer ones are cut. The longest real one has 48
@@ -53,7 +55,8 @@ class RowFilter:
     def take(self, reading: Reading) -> None:
         bad = self._fault(reading)
         if bad is None:
-            self._readings[reading.key] = reading
+            reason = hold_of(reading.state)
+            self._readings[reading.key] = held(reading, reason) if reason else reading
             self._listed.add(reading.key)
         else:
             self.refuse(bad, None if bad in _NAMELESS else reading.key)
@@ -68,10 +71,9 @@ class RowFilter:
             self._listed.add(key)
 
     def fetched(self) -> Fetched:
-        """Return all good readings, without stations far from the others of their city."""
-        for key in _far_away(self._readings.values()):
-            del self._readings[key]
-            self._count(Bad.FAR_AWAY, key)
+        """Return all good readings. Those that are no stations for riders are held."""
+        for key in _far_away(reading for reading in self._readings.values() if not reading.state.held):
+            self._readings[key] = held(self._readings[key], Hold.FAR_AWAY.value)
         faults = {key: reason for key, reason in self._faults.items() if key not in self._readings}
         return Fetched(list(self._readings.values()), self._bad, self._listed, self._complete, faults)
 
@@ -114,7 +116,7 @@ def is_contract(contract: str) -> bool:
 def _fault_of(state: State) -> Bad | None:
     if not state.name:
         return Bad.NAME
-    if not (-90 <= state.lat <= 90 and -180 <= state.lng <= 180) or (state.lat == 0 and state.lng == 0):
+    if not (-90 <= state.lat <= 90 and -180 <= state.lng <= 180):
         return Bad.COORDINATES
     counts = (state.bikes, state.stands or 0, state.capacity, state.mechanical or 0, state.electrical or 0)
     if min(counts) < 0 or max(counts) > COUNT_MAX:

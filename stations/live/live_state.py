@@ -6,6 +6,7 @@ This module uses no clock, no database and no socket. Only code on the process's
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from itertools import islice
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -13,12 +14,37 @@ from uuid import uuid4
 import msgspec
 
 from stations.events import StationChanged
+from stations.feeds.validation import OPEN, UNKNOWN_STATUS
 from stations.models import Station
 
 CHANGES_KEPT_MAX = 20_000  # an hour of the whole world at rush hour (5.3 changes a second); about 10 MB
 FRAMES_KEPT_MAX = 64  # encoded frames per tick: one serves all clients that keep pace, the rest serve slow ones
 
 Contracts = frozenset[str] | None  # the contracts a socket follows; None is all
+
+
+class RowState(StrEnum):
+    """The state of a station by its own row. All of them are old while their feed is not good."""
+
+    FRESH = "fresh"  # open, and its row is as of the feed's last good poll
+    CLOSED = "closed"
+    STALE = "stale"  # open, but not connected to its operator: its counts are old
+    UNKNOWN = "unknown"  # without a status
+    FROZEN = "frozen"  # its row turned bad: the figures are the last good ones
+    HELD = "held"  # in quarantine
+
+
+def state_of(told: Station | StationChanged) -> RowState:
+    """Return the state of a station by its row or its event."""
+    if told.held:
+        return RowState.HELD
+    if told.bad:
+        return RowState.FROZEN
+    if told.status == UNKNOWN_STATUS:
+        return RowState.UNKNOWN
+    if told.status != OPEN:
+        return RowState.CLOSED
+    return RowState.STALE if told.connected is False else RowState.FRESH
 
 
 class StationView(msgspec.Struct, frozen=True, gc=False):
@@ -45,15 +71,19 @@ class StationView(msgspec.Struct, frozen=True, gc=False):
     bonus: bool | None
     overflow: bool | None
     gone: bool
+    held: str
     bad: str
+    state: str
+    seen_at: datetime | None
     reported_at: datetime | None
     polled_at: datetime
 
     @classmethod
     def of(cls, told: Station | StationChanged) -> "StationView":
         """Return the view of a row or of an event: both have the same field names."""
-        values = {name: getattr(told, name) for name in cls.__struct_fields__ if name != "id"}
-        return cls(id=f"{told.feed}/{told.station_id}", **values)
+        made = ("id", "state")
+        values = {name: getattr(told, name) for name in cls.__struct_fields__ if name not in made}
+        return cls(state=state_of(told).value, id=f"{told.feed}/{told.station_id}", **values)
 
 
 class Change(NamedTuple):
@@ -122,14 +152,14 @@ class LiveState:
         return self.seq - seq <= self._changes_kept_max // 2
 
     def stations(self, contracts: Contracts = None) -> list[StationView]:
-        return [view for view in self._views.values() if not view.gone and _follows(contracts, view)]
+        return [view for view in self._views.values() if _is_shown(view) and _follows(contracts, view)]
 
     def find(self, station_id: str) -> StationView | None:
         """Return a station by its id, also one that is gone."""
         return self._views.get(station_id)
 
     def snapshot(self, contracts: Contracts = None) -> str:
-        """Return the `snapshot` frame: every station that is not gone."""
+        """Return the `snapshot` frame: every station that is neither gone nor held."""
         return self._frame((contracts, None)).text
 
     def delta(self, contracts: Contracts, *, after: int, prev: int | None = None) -> Delta:
@@ -171,8 +201,8 @@ class LiveState:
             "seq": self.seq,
             "prev": prev,
             "at": self._at,
-            "changes": [_told(change) for change in last.values() if not change.view.gone],
-            "removed": [key for key, change in last.items() if change.view.gone],
+            "changes": [_told(change) for change in last.values() if _is_shown(change.view)],
+            "removed": [key for key, change in last.items() if not _is_shown(change.view)],
         }
         return Delta(encode(told), empty=not last)
 
@@ -195,6 +225,11 @@ def _told(change: Change) -> dict[str, Any]:
         "taken_electrical": change.taken_electrical,
         "returned_electrical": change.returned_electrical,
     }
+
+
+def _is_shown(view: StationView) -> bool:
+    """Return True for a station for riders: neither gone nor held."""
+    return not (view.gone or view.held)
 
 
 def _follows(contracts: Contracts, view: StationView) -> bool:

@@ -43,6 +43,7 @@ class Migration(migrations.Migration):
                 ('outcome', models.CharField(choices=[('ok', 'ok'), ('failed', 'failed')], max_length=10, verbose_name='outcome')),
                 ('reason', models.CharField(blank=True, max_length=300, verbose_name='reason')),
                 ('detail', models.CharField(blank=True, max_length=300, verbose_name='detail')),
+                ('updated_at', models.DateTimeField(blank=True, null=True, verbose_name='made by the feed at')),
             ],
             options={
                 'verbose_name': 'poll',
@@ -89,8 +90,10 @@ class Migration(migrations.Migration):
                 ('bonus', models.BooleanField(null=True, verbose_name='bonus')),
                 ('overflow', models.BooleanField(null=True, verbose_name='overflow')),
                 ('gone', models.BooleanField(default=False, verbose_name='gone')),
+                ('held', models.CharField(blank=True, default='', max_length=300, verbose_name='held because')),
                 ('bad', models.CharField(blank=True, default='', max_length=300, verbose_name='unreadable because')),
                 ('reported_at', models.DateTimeField(blank=True, null=True, verbose_name='reported at')),
+                ('seen_at', models.DateTimeField(blank=True, null=True, verbose_name='last seen good')),
                 ('search', models.TextField(default='', editable=False, verbose_name='search words')),
                 ('first_seen', models.DateTimeField(verbose_name='first seen')),
                 ('changed_at', models.DateTimeField(verbose_name='changed at')),
@@ -99,7 +102,24 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'station',
                 'verbose_name_plural': 'stations',
+                'permissions': (('rule_station', 'Can hold and release stations'),),
                 'constraints': [models.UniqueConstraint(fields=('feed', 'station_id'), name='station_key'), models.CheckConstraint(condition=models.Q(('version__gte', 1)), name='station_version_from_one'), models.CheckConstraint(condition=models.Q(('lat__range', (-90, 90)), ('lng__range', (-180, 180))), name='station_on_earth')],
+            },
+        ),
+        migrations.CreateModel(
+            name='StationRuling',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('feed', models.CharField(max_length=80, verbose_name='feed')),
+                ('station_id', models.CharField(max_length=100, verbose_name='station id')),
+                ('held', models.BooleanField(verbose_name='held')),
+                ('by', models.CharField(max_length=40, verbose_name='decided by')),
+                ('at', models.DateTimeField(verbose_name='at')),
+            ],
+            options={
+                'verbose_name': 'ruling',
+                'verbose_name_plural': 'rulings',
+                'constraints': [models.UniqueConstraint(fields=('feed', 'station_id'), name='stationruling_key')],
             },
         ),
         migrations.CreateModel(

@@ -16,10 +16,12 @@ from eventbus.consuming.thread_liveness import Pulse
 from eventbus.database.leases import LEASE_SECONDS, Lease
 from eventbus.errors import LeaseLost
 from stations.feeds.feed_errors import Failure
-from stations.feeds.feed_interface import Feed, Held, Key, PollFailed, diff, unreadable
+from stations.feeds.feed_interface import Feed, Held, Key, PollFailed, diff, unreadable, updated_at
+from stations.feeds.quarantine import set_apart
 from stations.feeds.registry import feed_named, is_simulated
 from stations.models import PollPlan, PollRun
 from stations.polling import poll_metrics
+from stations.polling.last_seen import with_last_seen
 from stations.polling.truncated_answers import doubt_shortened
 from stations.services import recording
 from stations.services.poll_schedule import call_made, interval_ms_min, plan_of
@@ -118,6 +120,7 @@ class Poller:
         try:
             fetched = self.feed.fetch()
             doubt_shortened(fetched, self._held, feed=self.feed.name)
+            set_apart(fetched, asked_at, recording.rulings_of(self.feed.name))
         except PollFailed as failed:
             return self._record_failure(failed, asked_at, began)
         poll = recording.Poll(
@@ -126,7 +129,8 @@ class Poller:
             began=began,
             fetched=len(fetched.readings),
             bad=fetched.bad,
-            changes=diff(self._held, fetched),
+            changes=with_last_seen(diff(self._held, fetched), self._answered_at),
+            updated_at=updated_at(fetched),
         )
         run = self._record(poll)
         self._answered_at = asked_at
@@ -139,10 +143,9 @@ class Poller:
             f"its state is of {self._answered_at:%Y-%m-%d %H:%M:%S} UTC" if self._answered_at else "it never answered"
         )
         logger.warning("Polling %s failed: %s (%s)", self.feed.name, str(failed).rstrip("."), known)
-        marks = list(unreadable(self._held or {}, failed.faults))
-        return self._record(
-            recording.Poll(feed=self.feed.name, asked_at=asked_at, began=began, changes=marks, failed=failed)
-        )
+        marks = with_last_seen(unreadable(self._held or {}, failed.faults), self._answered_at)
+        poll = recording.Poll(feed=self.feed.name, asked_at=asked_at, began=began, changes=marks, failed=failed)
+        return self._record(poll)
 
     def _record(self, poll: recording.Poll) -> PollRun:
         run = recording.record_poll(poll=poll, now=clock.now(), fence=self._fence)

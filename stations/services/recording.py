@@ -24,6 +24,7 @@ from stations.models import (
     Remark,
     Station,
     StationHistory,
+    StationRuling,
 )
 from stations.services import poll_schedule
 from stations.services.search import folded
@@ -62,6 +63,7 @@ class Poll:
     bad: Mapping[str, int] = field(default_factory=dict)
     changes: Sequence[Change] = ()
     failed: PollFailed | None = None
+    updated_at: datetime | None = None  # when the feed made its answer, as far as it says so
 
 
 def load_held(feed: str) -> dict[Key, Held]:
@@ -69,6 +71,11 @@ def load_held(feed: str) -> dict[Key, Held]:
     columns = ("station_id", "version", "reported_at", *State.__struct_fields__)
     rows = Station.objects.filter(feed=feed).values_list(*columns)
     return {Key(feed, row[0]): Held(row[1], State(*row[3:]), row[2]) for row in rows.iterator()}
+
+
+def rulings_of(feed: str) -> dict[str, bool]:
+    """Return the decisions of staff about a feed's stations, by id: True is held, False is released."""
+    return dict(StationRuling.objects.filter(feed=feed).values_list("station_id", "held"))
 
 
 def record_poll(*, poll: Poll, now: datetime, fence: Callable[[], object] = lambda: None) -> PollRun:
@@ -79,7 +86,7 @@ def record_poll(*, poll: Poll, now: datetime, fence: Callable[[], object] = lamb
     """
     with transaction.atomic():
         fence()
-        _write_stations(poll, now)
+        upsert_stations(poll.changes, asked_at=poll.asked_at, now=now)
         run = _run(poll)
         run.save(force_insert=True)
         if poll.failed and poll.failed.retry_after_seconds:
@@ -90,14 +97,14 @@ def record_poll(*, poll: Poll, now: datetime, fence: Callable[[], object] = lamb
     return run
 
 
-def _write_stations(poll: Poll, now: datetime) -> None:
+def upsert_stations(written: Iterable[Change], *, asked_at: datetime, now: datetime) -> None:
     """Insert new stations and update changed ones. An update needs the version before, else Overtaken is raised."""
     # In one order everywhere, so that two pollers never deadlock.
-    changes = sorted(poll.changes, key=lambda change: change.key)
-    asked_at, written_at = _database_time(poll.asked_at), _database_time(now)
+    changes = sorted(written, key=lambda change: change.key)
+    polled_at, written_at = _database_time(asked_at), _database_time(now)
     for start in range(0, len(changes), ROWS_PER_STATEMENT):
         part = changes[start : start + ROWS_PER_STATEMENT]
-        rows = [_row(change, asked_at, written_at) for change in part]
+        rows = [_row(change, polled_at, written_at) for change in part]
         with connection.cursor() as cursor:
             cursor.execute(_upsert(len(rows)), [value for row in rows for value in row])
             if cursor.rowcount != len(rows):
@@ -105,7 +112,7 @@ def _write_stations(poll: Poll, now: datetime) -> None:
 
 
 _KEY = ("feed", "station_id")
-_NEW = ("version", "reported_at", "changed_at", "polled_at", "search", *State.__struct_fields__)
+_NEW = ("version", "reported_at", "seen_at", "changed_at", "polled_at", "search", *State.__struct_fields__)
 _COLUMNS = (*_KEY, "first_seen", *_NEW)
 
 
@@ -126,7 +133,17 @@ def _row(change: Change, asked_at: Any, written_at: Any) -> tuple[Any, ...]:
         called=change.state.number or change.key.station_id, name=change.state.name, address=change.state.address
     )
     state = [getattr(change.state, name) for name in State.__struct_fields__]
-    return (*change.key, written_at, change.version, reported_at, written_at, asked_at, search, *state)
+    return (
+        *change.key,
+        written_at,
+        change.version,
+        reported_at,
+        _database_time(change.seen_at),
+        written_at,
+        asked_at,
+        search,
+        *state,
+    )
 
 
 def _database_time(when: datetime | None) -> Any:
@@ -147,6 +164,7 @@ def _run(poll: Poll) -> PollRun:
         outcome=PollRun.Outcome.FAILED if failed else PollRun.Outcome.OK,
         reason=failed.reason[:REASON_LENGTH_MAX] if failed else "",
         detail=failed.detail[:REASON_LENGTH_MAX] if failed else "",
+        updated_at=poll.updated_at,
     )
 
 
@@ -163,6 +181,7 @@ def _finished_event(run: PollRun, *, interval_ms: int) -> PollFinished:
         reason=run.reason,
         detail=run.detail,
         at=run.started,
+        updated_at=run.updated_at,
         interval_ms=interval_ms,
     )
 

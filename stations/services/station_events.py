@@ -22,6 +22,7 @@ def changed_event(change: Change, asked_at: datetime) -> StationChanged:
         kinds=change.kinds,
         polled_at=asked_at,
         reported_at=change.reported_at,
+        seen_at=change.seen_at,
         taken=change.taken,
         returned=change.returned,
         taken_electrical=change.taken_electrical,
@@ -70,5 +71,7 @@ def _publish_contract(feed: str, contract: str) -> int:
 def _present(row: Station) -> StationChanged:
     state = State(**{name: getattr(row, name) for name in State.__struct_fields__})
     key = Key(row.feed, row.station_id)
-    change = Change(key=key, version=row.version, kinds=(), state=state, reported_at=row.reported_at)
+    change = Change(
+        key=key, version=row.version, kinds=(), state=state, reported_at=row.reported_at, seen_at=row.seen_at
+    )
     return changed_event(change, row.polled_at)

@@ -16,8 +16,7 @@ CHART_HOURS = 12  # drawn on a station's page: a morning and its evening
 CHART_POINTS_MAX = 1_000  # changes drawn; a busy station has some 300 in these hours
 CHART_WIDTH, CHART_HEIGHT = 720, 160  # the SVG's own units
 
-READABLE = Q(bad="")  # the figures of other stations are old
-OPEN = READABLE & Q(status="OPEN", gone=False)
+OPEN = Q(bad="", held="", status="OPEN", gone=False)  # all others are in no total: their figures help no rider
 
 
 class City(NamedTuple):
@@ -48,16 +47,16 @@ class City(NamedTuple):
 def cities() -> list[City]:
     """Return every contract of the shown feeds with at least one station that is not gone, by the city's name."""
     counted = (
-        Station.objects.filter(active_feeds().condition(), gone=False)
+        Station.objects.filter(active_feeds().condition(), gone=False, held="")
         .values("contract")
         .annotate(
-            stations=Count("id"),
+            stations=Count("id", filter=OPEN),
             open=Count("id", filter=OPEN),
             empty=Count("id", filter=OPEN & Q(bikes=0)),
             full=Count("id", filter=OPEN & Q(stands=0)),
             # after the filters, which refer to the columns of these names
-            bikes=Coalesce(Sum("bikes", filter=READABLE), 0),
-            stands=Coalesce(Sum("stands", filter=READABLE), 0),
+            bikes=Coalesce(Sum("bikes", filter=OPEN), 0),
+            stands=Coalesce(Sum("stands", filter=OPEN), 0),
             changed_at=Max("polled_at"),
         )
     )

@@ -103,7 +103,7 @@ def state(request: HttpRequest) -> HttpResponse:
     if running is not None:
         frame = running.snapshot(contracts)
     else:
-        rows = _shown().filter(gone=False)
+        rows = _shown().filter(gone=False, held="")
         frame = LiveState((StationView.of(row) for row in rows), epoch="").snapshot(contracts)
     return HttpResponse(frame, content_type="application/json", headers={"Cache-Control": "no-store"})
 
@@ -125,7 +125,7 @@ def _shown() -> QuerySet[Station]:
 
 def _page_of_stations(number: str | None, chosen: City | None, query: str, cities: Iterable[City]) -> Page[Station]:
     """Return a page of the stations that are searched for, of one city or of all."""
-    stations = _shown().filter(gone=False).order_by("name", "station_id")
+    stations = _shown().filter(gone=False, held="").order_by("name", "station_id")
     if chosen:
         stations = stations.filter(contract=chosen.contract)
     found = search.found(stations, query, cities={city.contract: city.name for city in cities})

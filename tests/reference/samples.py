@@ -89,6 +89,8 @@ STATION: dict[str, Any] = {
     "available_bikes": 9,
     "last_update": 1777636752000,
     "bad": "",
+    "held": "",
+    "seen_at": None,
 }
 POLL: dict[str, Any] = {
     "feed": "jcdecaux:lyon",
@@ -102,6 +104,7 @@ POLL: dict[str, Any] = {
     "reason": "",
     "detail": "",
     "interval_ms": 60000,
+    "updated_at": "2026-05-01T11:59:58Z",
 }
 OF_TYPE: dict[str, dict[str, Any]] = {
     "station.changed.v1": STATION,

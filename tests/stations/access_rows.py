@@ -19,7 +19,10 @@ ROUTES: dict[str, Route] = {
 }
 
 DESK: dict[str, Desk] = {
-    "stations.station": Desk(),
+    "stations.station": Desk(
+        actions={action: permission("stations.rule_station") for action in ("hold", "release")},
+    ),
+    "stations.stationruling": Desk(),
     "stations.stationhistory": Desk(),
     "stations.pollrun": Desk(),
     "stations.pollplan": Desk(),

@@ -54,7 +54,6 @@ BAD_ROWS = {
     Bad.NAME: v3(23, name=["PLACE"]),
     Bad.STATUS: v3(24, status=1),
     Bad.COORDINATES: v3(25, position=None),
-    Bad.FAR_AWAY: v3(26, position={"latitude": 40.416, "longitude": -3.703}),
     Bad.COUNTS: v3(27, bikes=None),
     Bad.COUNTS_RANGE: v3(28, bikes=-1),
     Bad.SUM: v3(29, bikes=8, stands=8, capacity=10),

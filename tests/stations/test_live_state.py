@@ -11,7 +11,14 @@ def view(number: int = 1, contract: str = "lyon", version: int = 1, **changed: o
     seen = placed(where, state(**changed))
     values = {name: getattr(seen, name) for name in seen.__struct_fields__}
     return StationView(
-        id="/".join(where), **where._asdict(), version=version, reported_at=None, polled_at=NOON, **values
+        id="/".join(where),
+        state="fresh",
+        seen_at=None,
+        **where._asdict(),
+        version=version,
+        reported_at=None,
+        polled_at=NOON,
+        **values,
     )
 
 

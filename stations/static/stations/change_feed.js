@@ -22,7 +22,7 @@ function moved(kind, count, electrical) {
 
 function kindInWords(kind, change) {
   if (kind === "capacity") return sayMany("capacity", change.capacity);
-  return ["opened", "closed", "appeared", "gone", "silent", "unreadable", "readable"].includes(kind) ? say(kind) : say("other");
+  return ["opened", "closed", "appeared", "gone", "silent", "unreadable", "readable", "released"].includes(kind) ? say(kind) : say("other");
 }
 
 function lookOf(change) {

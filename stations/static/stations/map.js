@@ -154,8 +154,8 @@ export class StationsMap {
 
   /** Return the middles of the cities that are near the middle one. */
   neighbours() {
-    const cities = [...this.world.cities.values()].filter((city) => city.stations);
-    const points = cities.map((city) => [city.lng / city.stations, city.lat / city.stations]);
+    const cities = [...this.world.cities.values()].filter((city) => city.listed);
+    const points = cities.map((city) => [city.lng / city.listed, city.lat / city.listed]);
     const middle = (axis) => points.map((point) => point[axis]).sort((one, other) => one - other)[points.length >> 1];
     const [lng, lat] = [middle(0), middle(1)];
     return points.filter((point) => Math.abs(point[0] - lng) < NEIGHBOURS_DEGREES && Math.abs(point[1] - lat) < NEIGHBOURS_DEGREES);

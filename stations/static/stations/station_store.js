@@ -50,14 +50,13 @@ export class StationStore {
 
   count(station, sign) {
     const city = this.city(station.contract);
-    city.stations += sign;
-    if (isReadable(station)) {
-      city.bikes += sign * station.bikes;
-      city.stands += sign * station.stands;
-    }
+    city.listed += sign;
     city.lat += sign * station.lat;
     city.lng += sign * station.lng;
     if (isOpen(station)) {
+      city.stations += sign;
+      city.bikes += sign * station.bikes;
+      city.stands += sign * station.stands;
       city.open += sign;
       city.empty += sign * (station.bikes === 0);
       city.full += sign * (station.stands === 0);
@@ -68,7 +67,7 @@ export class StationStore {
   city(contract) {
     let city = this.cities.get(contract);
     if (!city) {
-      city = { contract, stations: 0, bikes: 0, stands: 0, open: 0, empty: 0, full: 0, lat: 0, lng: 0, changed: "" };
+      city = { contract, listed: 0, stations: 0, bikes: 0, stands: 0, open: 0, empty: 0, full: 0, lat: 0, lng: 0, changed: "" };
       this.cities.set(contract, city);
     }
     return city;

@@ -47,9 +47,9 @@ export class CityTable {
   update(cities) {
     for (const [contract, row] of this.rows) row.hidden = !cities.has(contract);
     for (const city of cities.values()) {
-      const row = this.rows.get(city.contract) ?? (city.stations ? this.add(city.contract) : null);
+      const row = this.rows.get(city.contract) ?? (city.listed ? this.add(city.contract) : null);
       if (!row) continue;
-      row.hidden = city.stations === 0;
+      row.hidden = city.listed === 0;
       showFigures(row, city);
     }
   }

@@ -1,13 +1,13 @@
 """The recorded world, served over HTTP and read by our code, equals an independent reading of it."""
 
 import json
-import math
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from stations.feeds.feed_interface import Fetched
+from stations.feeds.quarantine import Hold, hold_dead
 from tests.stations.gbfs_server import GbfsServer, feed_of, fetch
 from tests.stations.recorded_feeds import FOLDER, needs_recorded, recorded
 
@@ -25,7 +25,7 @@ def reference(information: list[dict[str, Any]], statuses: list[dict[str, Any]])
         kinds = {kind["vehicle_type_id"]: kind["count"] for kind in now["vehicle_types_available"]}
         bikes = now["num_vehicles_available"]
         name = " ".join(name.split()) or (row["station_id"] if bikes else "")
-        if not name or (row["lat"], row["lon"]) == (0, 0):
+        if not name:
             continue
         reported = now["last_reported"]
         when = datetime.fromtimestamp(reported, UTC) if isinstance(reported, int) else datetime.fromisoformat(reported)
@@ -56,15 +56,6 @@ def as_reference(fetched: Fetched) -> dict[str, tuple[Any, ...]]:
     }
 
 
-def near_its_city(read: dict[str, tuple[Any, ...]], information: list[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
-    """Without what lies a degree and more from the middle station."""
-    places = {row["station_id"]: (row["lat"], row["lon"]) for row in information if row["station_id"] in read}
-    lat = sorted(place[0] for place in places.values())[len(places) // 2]
-    lng = sorted(place[1] for place in places.values())[len(places) // 2]
-    wide = 1 / math.cos(math.radians(lat))
-    return {one: read[one] for one, place in places.items() if abs(place[0] - lat) < 1 and abs(place[1] - lng) < wide}
-
-
 @needs_recorded
 @pytest.mark.parametrize("city", CITIES)
 def test_a_recorded_city_equals_an_independent_reading(served: GbfsServer, city: str) -> None:
@@ -79,7 +70,7 @@ def test_a_recorded_city_equals_an_independent_reading(served: GbfsServer, city:
 
         read = as_reference(feed.fetch())
 
-        assert read == near_its_city(reference(rows, one["data"]["stations"]), rows)
+        assert read == reference(rows, one["data"]["stations"])
     assert served.asked[f"/{city}/station_information.json"] == 1  # names and places change rarely
     assert served.asked[f"/{city}/station_status.json"] == 2
 
@@ -95,3 +86,35 @@ def test_the_122_virtual_stations_of_rouen_equal_an_independent_reading(served: 
     rows = [documents[f"station_{one}"]["data"]["stations"] for one in ("information", "status")]
     assert read == reference(*rows)
     assert len(read) == 122
+
+
+BENCHES = {
+    ("bruxelles", "1005"),
+    ("lillestrom", "501"),
+    ("luxembourg", "65009"),
+    ("lyon", "202"),
+    ("lyon", "555"),
+    ("seville", "298"),
+    ("seville", "300"),
+    ("toulouse", "1031"),
+}
+
+
+@needs_recorded
+def test_eight_test_benches_and_one_dead_contract_are_held_and_no_other_station(served: GbfsServer) -> None:
+    """Among 1,988 stations of ten contracts, and 122 of Rouen."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for city in CITIES:
+        documents = {
+            f"station_{one}": json.loads(recorded(f"gbfs_v3.0/{folder}/{city}.json"))
+            for one, folder in (("information", "information"), ("status", "status_1"))
+        }
+        fetched = fetch(served.system(city, "3.0", **documents))
+        hold_dead(fetched, datetime(2026, 7, 2, 15, 30, tzinfo=UTC))
+        for one in fetched.readings:
+            found.setdefault(one.state.held, set()).add((city, one.key.station_id))
+
+    assert found[Hold.TEST_BENCH] == BENCHES
+    assert {city for city, _ in found[Hold.DEAD]} == {"cergy"}
+    assert len(found[Hold.DEAD]) == 45
+    assert found.keys() == {"", Hold.TEST_BENCH, Hold.DEAD}

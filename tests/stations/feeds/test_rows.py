@@ -113,7 +113,6 @@ MORE_BAD_ROWS = [
     (Bad.NUMBER, v3(1.5)),
     (Bad.NUMBER, v3(True)),
     (Bad.NAME, v3(21, name="  ")),
-    (Bad.COORDINATES, v3(21, position={"latitude": 0.0, "longitude": 0})),
     (Bad.COORDINATES, v3(21, position={"latitude": 91, "longitude": 4})),
     (Bad.COORDINATES, v3(21, position={"latitude": 45, "longitude": -181})),
     (Bad.COORDINATES, v3(21, position={"latitude": "45.7", "longitude": 4.8})),
