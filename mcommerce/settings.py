@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
@@ -141,6 +142,9 @@ EVENTBUS_NOTIFY_WEBHOOK = env.str("EVENTBUS_NOTIFY_WEBHOOK", "")
 EVENTBUS_NOTIFY_SECRET = env.str("EVENTBUS_NOTIFY_SECRET", "")
 EVENTBUS_NOTIFY_LANGUAGE = env.str("EVENTBUS_NOTIFY_LANGUAGE", "en", validate=validate.OneOf(["en", "fr"]))
 HEALTH_TOKEN = env.str("HEALTH_TOKEN", "")  # a request with it reads /health/ready as staff do
+# OpenTelemetry's own names; its SDK reads further ones. Without an address nothing is traced
+TRACES_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "") or env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", "mcommerce")
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")  # only a request with it reads /metrics; without one, only this machine
 RUN_BUS_IN_SERVER = env.bool(
     "RUN_BUS_IN_SERVER", True
@@ -186,6 +190,11 @@ def _faults() -> list[str]:
         faults.append(
             f"EVENTBUS_SIGNING_KEYS has a key of less than {SIGNING_KEY_CHARACTERS_MIN} characters, which can be "
             'guessed: make one with python -c "import secrets; print(secrets.token_urlsafe(50))"'
+        )
+    if TRACES_ENDPOINT and find_spec("opentelemetry.sdk") is None:
+        faults.append(
+            "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, and their packages are missing: install "
+            "requirements-traces.txt, or unset it"
         )
     faults += _database_faults() + _kafka_faults() + _address_faults() + _mail_faults()
     if SHOP_CURRENCY not in CURRENCIES:
@@ -523,6 +532,7 @@ MIDDLEWARE = [
     "mcommerce.web.response_headers.on_pages",
     "mcommerce.monitoring.page.before_hosts_are_checked",
     "mcommerce.readiness.health_pages.before_hosts_are_checked",
+    "mcommerce.monitoring.http_traces.requests_are_traced",  # probes and scrapes, which are answered above, are not
     "mcommerce.web.proxy.visitors_have_their_addresses",
     "mcommerce.web.canonical_host.one_name_on_this_machine",
     "django.middleware.security.SecurityMiddleware",
@@ -662,6 +672,7 @@ EVENTBUS = {
     "SOURCE": EVENTBUS_SOURCE,
     "SIGNING_KEYS": EVENTBUS_SIGNING_KEYS,
     "DEPLOYED": not LOCAL,
+    "TRACED_AS": OTEL_SERVICE_NAME if TRACES_ENDPOINT else "",
 }
 
 # --- language and time ---------------------------------------------------------------------------------------------

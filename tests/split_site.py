@@ -19,6 +19,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from tests.collector import Collector
 from tests.live_site import (
     ASK_PAUSE_SECONDS,
     ASK_TIMEOUT_SECONDS,
@@ -44,7 +45,9 @@ NOT_OFFERED = """
 class SplitSite(LiveSite):
     """One site; its processes have names that the caller chooses, and each can be killed alone."""
 
-    def __init__(self, directory: Path, database_url: str, servers: str) -> None:
+    collector: Collector  # of the spans of its processes, where a test has one
+
+    def __init__(self, directory: Path, database_url: str, servers: str, more: Mapping[str, str]) -> None:
         self._database_url = database_url
         self._ports: dict[str, int] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -57,7 +60,7 @@ class SplitSite(LiveSite):
             "KAFKA_PREFIX": f"{uuid4().hex[:8]}.",
             "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         }
-        super().__init__(directory, environment)
+        super().__init__(directory, environment | dict(more))
 
     def prepare(self) -> None:
         """Make the topics, for a group begins where they end; then the tables and the demo catalogue."""
@@ -162,11 +165,11 @@ WHOLE: Mapping[str, tuple[str, ...]] = {
 
 
 @contextmanager
-def running_split_site(directory: Path, servers: str) -> Iterator[SplitSite]:
+def running_split_site(directory: Path, servers: str, more: Mapping[str, str] = {}) -> Iterator[SplitSite]:
     """All roles, the payment provider and the feed, killed at the end. Skips where PostgreSQL is missing."""
     try:
         with temporary_cluster() as database_url:
-            site = SplitSite(directory, database_url, servers)
+            site = SplitSite(directory, database_url, servers, more)
             site.prepare()
             try:
                 start_all(site)

@@ -9,8 +9,9 @@ from django.db.models import F, Max, QuerySet
 from eventbus import clock
 from eventbus.backends.base import TopicPartition
 from eventbus.database import sql
+from eventbus.envelope_texts import sequenced
 from eventbus.errors import LeaseLost
-from eventbus.events import Record, sequenced
+from eventbus.events import Record
 from eventbus.models import DeadLetter, OutboxRow, ParkedEvent, Progress, TopicLog
 
 _READ = """

@@ -67,7 +67,7 @@ class BatchRunner:
         done: list[Record] = []
         fresh: list[Record] = []
         self._calls.begin()
-        with failpoints.atomic("handle.batch"), outbox.gathered():
+        with self._calls.traced_whole(records), failpoints.atomic("handle.batch"), outbox.gathered():
             progress = self._epochs.lock(partition, unless=unless)
             until = clock.monotonic() + BATCH_SECONDS[connection.vendor]
             is_fresh = self._sorting(progress, records)

@@ -1,11 +1,14 @@
 """Call the handlers of one group, and claim and call its effects."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
 from eventbus import clock, failpoints
 from eventbus.backends.base import TopicPartition
 from eventbus.consuming.thread_liveness import Pulse
 from eventbus.database.contention import ContentionRetry
+from eventbus.envelope_texts import traceparent_of
 from eventbus.errors import HandlerTimeout
 from eventbus.events import Record, with_causation
 from eventbus.failures import effects, parking
@@ -14,6 +17,7 @@ from eventbus.models import Progress
 from eventbus.progress import inbox
 from eventbus.progress.partition_epochs import PartitionEpochs
 from eventbus.recovery import divergence
+from eventbus.tracing import switch
 
 
 class HandlerCalls:
@@ -24,6 +28,7 @@ class HandlerCalls:
         self.effects = EffectsInFlight(epochs.group)
         self._group, self._epochs, self._pulse = epochs.group, epochs, pulse
         self._retry_on_contention = retry_on_contention
+        self._is_traced_whole = False  # by one span for a batch
         self._begun_at = 0.0  # when this try began
 
     def begin(self) -> None:
@@ -44,6 +49,30 @@ class HandlerCalls:
 
         Raises HandlerTimeout if they take longer than their `seconds`, and what the handlers raise.
         """
+        spans = switch.active
+        if spans is None or self._is_traced_whole:
+            self._call(record, note)
+            return
+        with spans.processing(self._group.name, record.topic, record.type, traceparent_of(record.headers)):
+            self._call(record, note)
+
+    @contextmanager
+    def traced_whole(self, records: Sequence[Record]) -> Iterator[None]:
+        """Trace these records by one span if they are many. Else each has its own."""
+        spans = switch.active
+        if spans is None or len(records) <= spans.each_max:
+            yield
+            return
+        self._is_traced_whole = True
+        try:
+            with spans.processing_many(
+                self._group.name, records[0].topic, [traceparent_of(record.headers) for record in records]
+            ):
+                yield
+        finally:
+            self._is_traced_whole = False
+
+    def _call(self, record: Record, note: Note | None) -> None:
         until = self._starts(record)
         try:
             failpoints.hit("handler.call")

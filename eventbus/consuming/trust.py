@@ -16,7 +16,8 @@ from django.db.models import F
 
 from eventbus import clock
 from eventbus.database.storable_text import printable
-from eventbus.events import Event, Record, sequenced, source
+from eventbus.envelope_texts import sequenced
+from eventbus.events import Event, Record, source
 from eventbus.models import SOURCE_CHARACTERS_MAX, TYPE_CHARACTERS_MAX, OutboxRow, Progress, UntrustedRecord
 from eventbus.recovery.own_outbox_rows import number_of
 from eventbus.registry import Group

@@ -5,17 +5,20 @@ counted as a crash.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 
 from eventbus import failpoints
+from eventbus.envelope_texts import traceparent_of
 from eventbus.events import Record, with_causation
 from eventbus.failures import effects
 from eventbus.measuring import bus_metrics
 from eventbus.models import Effect
 from eventbus.registry import Group
+from eventbus.tracing import switch
 
 Note = Callable[[], None]  # records the answers of an effect
 
@@ -41,10 +44,16 @@ class EffectsInFlight:
     def call(self, record: Record) -> Note:
         """Call a claimed effect, outside any transaction. Return the function that records its answer."""
         failpoints.hit("effect.ask")
-        with bus_metrics.effect(self._group.name):
+        with bus_metrics.effect(self._group.name), self._traced(record):
             note = self._answers[record.event_id] = with_causation(record, effects.ask, self._group, record)
         failpoints.hit("effect.answered")
         return note
+
+    def _traced(self, record: Record) -> AbstractContextManager[None]:
+        if switch.active is None:
+            return nullcontext()
+        trace = traceparent_of(record.headers)
+        return switch.active.effect(self._group.name, record.topic, record.type, trace)
 
     def unclaim(self, record: Record) -> None:
         """Let the effect of a failed attempt be called again, unless it was called and this process has the answer."""

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from eventbus import clock
-from eventbus.events import Record, published_at
+from eventbus.envelope_texts import published_at
+from eventbus.events import Record
 from eventbus.measuring.series import Counter, Histogram
 
 GROUPS_MAX = 30  # groups of a large site; each has a dozen numbers in a histogram

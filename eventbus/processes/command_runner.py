@@ -17,6 +17,7 @@ from eventbus.operations.heartbeats import Heartbeat
 from eventbus.processes.dispatcher import Dispatcher
 from eventbus.processes.worker_pool import WorkerPool
 from eventbus.registry import Group
+from eventbus.tracing import switch
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ def relay_until_stopped() -> None:
     Raises CommandError if the backend is in-process and another process dispatches already.
     """
     _refuse_beside_another()
+    switch.start("relay")
     dispatcher = Dispatcher()
     with Heartbeat("relay", dispatcher.tell, end=os._exit):
         _until_stopped(dispatcher, "eventbus-dispatcher")
@@ -45,6 +47,7 @@ def handle_until_stopped(groups: Collection[Group]) -> None:
 
     Only for a backend that they share.
     """
+    switch.start("handle")
     workers = WorkerPool(groups)
     with Heartbeat("handle", lambda: ("", workers.assignment()), end=os._exit):
         _until_stopped(workers, "eventbus-workers")

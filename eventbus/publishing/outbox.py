@@ -12,8 +12,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from eventbus import failpoints
 from eventbus.database import outbox_inserts
 from eventbus.errors import PublishInReplay, PublishOutsideTransaction
-from eventbus.events import EncodedEvent, Event, encode, in_replay
+from eventbus.events import EncodedEvent, Event, encode, handled_trace, in_replay
 from eventbus.models import Timer
+from eventbus.tracing import switch
 from eventbus.wakeups import published
 
 _gathering: ContextVar[bool] = ContextVar("eventbus_gathering", default=False)
@@ -29,6 +30,14 @@ def publish(*events: Event, due: datetime | None = None, unordered: str = "") ->
     Returns the events' ids. Raises PublishOutsideTransaction, PublishInReplay, NotAnEvent, WrongFieldType,
     EventTooLarge, and ValueError for U+0000 in a text, and for an `unordered` without a text.
     """
+    if switch.active is None:
+        return _publish(events, due, unordered)
+    topics = [getattr(event, "topic", "") for event in events]  # whether each is an event is seen later
+    with switch.active.sending(topics, handled_trace()):
+        return _publish(events, due, unordered)
+
+
+def _publish(events: Sequence[Event], due: datetime | None, unordered: str) -> list[UUID]:
     if in_replay():
         raise PublishInReplay(
             "publish() was called in a replay: what follows from an event was told when it was handled first. "

@@ -10,13 +10,15 @@ from eventbus import clock, failpoints, ids, registry
 from eventbus.backends.base import Backend, Unsent
 from eventbus.database import sql
 from eventbus.database.leases import Lease
+from eventbus.envelope_texts import republished, traceparent_of
 from eventbus.errors import LogTruncated, LogUnavailable, is_contention
-from eventbus.events import EncodedEvent, republished
+from eventbus.events import EncodedEvent
 from eventbus.measuring import bus_metrics
 from eventbus.models import Timer
 from eventbus.publishing import outbox
 from eventbus.recovery import divergence
 from eventbus.recovery.topic_recovery import LossDetector
+from eventbus.tracing import switch
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +92,7 @@ class Relay:
             return due + 1  # what was lost comes first: ask again
         if rows:
             failpoints.hit("append")
+            begun = time.time_ns()
             try:
                 self._backend.append(rows, self._fence)
             except LogTruncated as error:
@@ -100,6 +103,8 @@ class Relay:
                 self._leave_out(error.topics)
                 raise
             bus_metrics.appended([row.topic for row in rows])
+            if switch.active is not None:
+                switch.active.appended([(row.topic, traceparent_of(row.headers)) for row in rows], begun)
         return due + len(rows)
 
     def _looks(self, topics: set[str]) -> bool:

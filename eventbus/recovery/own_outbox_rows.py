@@ -9,7 +9,8 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from eventbus import backends
 from eventbus.database import sql
-from eventbus.events import SEQUENCE_DIGITS, Record, ours
+from eventbus.envelope_texts import SEQUENCE_DIGITS
+from eventbus.events import Record, ours
 from eventbus.models import NUMBER_MAX
 
 

@@ -8,6 +8,7 @@ handles the others live. Parked and dead events are left out.
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
 
@@ -17,12 +18,14 @@ from eventbus.backends.base import TopicPartition
 from eventbus.database.contention import ContentionRetry
 from eventbus.database.storable_text import printable
 from eventbus.database.unit_of_work import unit_of_work
+from eventbus.envelope_texts import traceparent_of
 from eventbus.errors import BusError, is_contention, is_infrastructure_error
 from eventbus.events import Record, replaying, with_causation
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, ReplayRun
 from eventbus.progress import groups, inbox
 from eventbus.progress.replay_runs import NOWHERE
 from eventbus.repairs.replay_filter import Preview, ReplayFilter, ReplayRefused, Spans, count
+from eventbus.tracing import switch
 
 RESTS = 1.0  # a pause is as long as the work before it: live handling goes first, and SQLite has only one writer
 LOCK_SECONDS = 30.0  # the longest wait for a locked row: it holds up the run, and live handling with it
@@ -191,7 +194,7 @@ class Replay:
         known = inbox.known(group.name, [record.event_id for record in records], replay=run.id)
         fresh = [record for record in records if record.event_id not in known]
         for self._in_hand in fresh:
-            with replaying():
+            with replaying(), _traced(group.name, self._in_hand):
                 with_causation(self._in_hand, group.call, self._in_hand)
         inbox.note(group.name, [record.event_id for record in fresh], replay=run.id)
         return len(fresh)
@@ -209,6 +212,12 @@ class Replay:
             running.update(state=ReplayRun.State.FAILED, ended_at=clock.now(), error=told)
         self.run.refresh_from_db()
         return ReplayFailed(told)
+
+
+def _traced(group: str, record: Record) -> AbstractContextManager[None]:
+    if switch.active is None:
+        return nullcontext()
+    return switch.active.replaying(group, record.topic, record.type, traceparent_of(record.headers))
 
 
 def _wanted_by(run: ReplayRun) -> ReplayFilter:

@@ -4,16 +4,11 @@ import time
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import Resolver404, resolve
 
 from eventbus.measuring.series import Counter, Histogram
+from mcommerce.monitoring.routes import method_of, route_of
 
 Answer = Callable[[HttpRequest], HttpResponse]
-
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-OTHER_METHOD = "other"
-NO_ROUTE = "none"  # of a path that the site does not have
-ADMIN = "admin"  # all pages of the admin are one route: there are hundreds, for a few people
 
 REQUESTS = Counter(
     "mcommerce_http_requests_total",
@@ -36,22 +31,9 @@ def requests_are_counted(get_response: Answer) -> Answer:
     def answer(request: HttpRequest) -> HttpResponse:
         begun = time.perf_counter()
         response = get_response(request)
-        route = _route(request)
-        method = request.method if request.method in METHODS else OTHER_METHOD
-        REQUESTS.add(route, method or OTHER_METHOD, f"{response.status_code // 100}xx")
+        route = route_of(request)
+        REQUESTS.add(route, method_of(request), f"{response.status_code // 100}xx")
         DURATION.observe(route, seconds=time.perf_counter() - begun)
         return response
 
     return answer
-
-
-def _route(request: HttpRequest) -> str:
-    match = request.resolver_match
-    if match is None:  # a middleware has answered before the path was looked up
-        try:
-            match = resolve(request.path_info)
-        except Resolver404:
-            return NO_ROUTE
-    if match.namespaces[:1] == [ADMIN]:
-        return ADMIN
-    return match.view_name

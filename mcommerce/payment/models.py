@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from eventbus.ids import uuid7
+from eventbus.tracing.continuing import TRACE_CHARACTERS
 from mcommerce.money.template_filters import money
 
 # Sessions that one order may open. Each ends before the next begins: no shopper reaches this limit, but a robot does.
@@ -38,6 +39,8 @@ class Payment(models.Model):
     captured = models.PositiveBigIntegerField(_("captured"), default=0)
     refunded = models.PositiveBigIntegerField(_("refunded"), default=0, help_text=_("Given back, or promised to be."))
     alarm = models.CharField(_("alarm"), max_length=200, blank=True, help_text=_("Why a person must look at this."))
+    # Of the request that placed the order: webhooks and checks, which know only the payment, continue it
+    trace = models.CharField(_("trace"), max_length=TRACE_CHARACTERS, blank=True, editable=False)
     created_at = models.DateTimeField(_("opened"), auto_now_add=True)
 
     class Meta:

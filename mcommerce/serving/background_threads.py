@@ -19,6 +19,7 @@ from eventbus import backends
 from eventbus.consuming import watching
 from eventbus.operations.heartbeats import Heartbeat, Told
 from eventbus.processes.dispatcher import Dispatcher
+from eventbus.tracing import switch
 from mcommerce.serving import draining
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ def run_beside(name: str, running: Running) -> None:
 
 
 def _say_what_this_is(role: str, tell: Callable[[], Told] = lambda: ("", {})) -> None:
+    switch.start(role)
     _running.append(("heartbeat", Heartbeat(role, tell).start()))
     atexit.register(stop)
 

@@ -9,6 +9,7 @@ import re
 from datetime import UTC, datetime
 
 from eventbus.events import correlation_id
+from eventbus.tracing.switch import trace_id
 
 SECRET_IN_ADDRESS = re.compile(r"""([?&]key=|%3Fkey%3D)[^&\s"'<>#]+""", re.IGNORECASE)
 
@@ -33,8 +34,9 @@ class Formatter(logging.Formatter):
     """A formatter that removes the secrets from a line and from what follows it, such as a traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        correlation = correlation_of(record)
-        record.correlation = f" [{correlation}]" if correlation else ""
+        correlation, trace = correlation_of(record), trace_id()
+        trace = f" trace {trace}" if trace and trace != correlation.replace("-", "") else ""
+        record.correlation = f" [{correlation}{trace}]" if correlation or trace else ""
         return redacted(super().format(record))
 
 
@@ -48,6 +50,7 @@ class JSONFormatter(logging.Formatter):
             "logger": record.name,
             "message": redacted(record.getMessage()),
             "correlation": correlation_of(record),
+            "trace_id": trace_id(),
             "exception": redacted(self.formatException(record.exc_info)) if record.exc_info else "",
             "stack": redacted(record.stack_info or ""),
         }

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import page_states
 from tests.browser.test_journeys import moved_from, shown_rows, stop_polling
+from tests.collector import loose_ends, running_collector
 from tests.eventbus import bus_app
 from tests.split_site import SplitSite, running_split_site
 
@@ -24,8 +25,11 @@ until = partial(bus_app.until, seconds=WAIT_SECONDS)
 @pytest.fixture(scope="module")
 def split_site(tmp_path_factory: pytest.TempPathFactory, kafka: str) -> Iterator[SplitSite]:
     """All of it once, for the tests of this module."""
-    with running_split_site(tmp_path_factory.mktemp("split"), kafka) as site:
-        yield site
+    with running_collector() as collector:
+        traces = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+        with running_split_site(tmp_path_factory.mktemp("split"), kafka, traces | {"LOG_FORMAT": "json"}) as site:
+            site.collector = collector
+            yield site
 
 
 def test_an_order_is_paid_across_all_processes_and_its_page_follows(page: Page, split_site: SplitSite) -> None:
@@ -45,6 +49,24 @@ def test_an_order_is_paid_across_all_processes_and_its_page_follows(page: Page, 
     assert split_site.rows("SELECT state FROM orders_order") == [("paid",)]
     until(lambda: handled_of(split_site, "order.paid.v1") >= {"mail", "products"}, "what follows from it")
     assert split_site.ended() == []
+
+
+def test_an_order_is_one_connected_trace_over_all_processes(split_site: SplitSite) -> None:
+    """The order that the test above has placed."""
+    [(headers,)] = split_site.rows("SELECT headers FROM eventbus_outbox WHERE type = 'order.placed.v1'")
+    trace = json.loads(headers)["traceparent"].split("-")[1]
+    wanted = {("pages", "POST orders:checkout"), ("relay", "append orders"), ("handle", "process orders")}
+    wanted |= {("pages", "payment answer"), ("handle", "effect mail")}
+
+    def is_whole() -> bool:
+        spans = split_site.collector.trace(trace)
+        return wanted <= {(span.role, span.name) for span in spans} and not loose_ends(spans)
+
+    until(is_whole, "one trace of three roles, without loose ends")
+    correlations = split_site.rows(
+        "SELECT DISTINCT headers::json->>'correlationid' FROM eventbus_outbox WHERE topic IN ('orders', 'payment')"
+    )
+    assert [one.replace("-", "") for (one,) in correlations] == [trace]
 
 
 def handled_of(site: SplitSite, kind: str) -> set[str]:

@@ -16,7 +16,8 @@ import msgspec
 
 from eventbus.backends.base import Unsent
 from eventbus.backends.kafka import signing
-from eventbus.events import KEY_CHARACTERS_MAX, Record, sequenced
+from eventbus.envelope_texts import sequenced
+from eventbus.events import KEY_CHARACTERS_MAX, Record
 
 PREFIX = "ce_"
 CONTENT_TYPE = "content-type"  # CloudEvents' datacontenttype has this header of its own

@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
                 ('captured', models.PositiveBigIntegerField(default=0, verbose_name='captured')),
                 ('refunded', models.PositiveBigIntegerField(default=0, help_text='Given back, or promised to be.', verbose_name='refunded')),
                 ('alarm', models.CharField(blank=True, help_text='Why a person must look at this.', max_length=200, verbose_name='alarm')),
+                ('trace', models.CharField(blank=True, editable=False, max_length=55, verbose_name='trace')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='opened')),
             ],
             options={

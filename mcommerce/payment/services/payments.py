@@ -13,6 +13,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from eventbus import failpoints, publish
+from eventbus.events import present_trace
+from eventbus.tracing.continuing import continued
 from mcommerce.events import PaymentClosed, PaymentOpened
 from mcommerce.payment.models import ATTEMPTS_MAX, Attempt, Payment, WebhookReceipt
 from mcommerce.payment.providers import provider_named
@@ -78,6 +80,7 @@ def open_payment(
             "order_number": order_number,
             "email": email,
             "provider": settings.PAYMENT_PROVIDER,
+            "trace": present_trace(),
         },
     )
     if created:
@@ -137,6 +140,11 @@ def _claim_attempt(*, order_id: UUID, language: str, now: datetime) -> Attempt:
         raise AlreadyPaid(order_id)
     if payment.status == Payment.Status.CANCELLED or payment.expires_at <= now:
         raise TooLate(order_id)
+    with continued("payment attempt", payment.trace):
+        return _open_attempt(payment, language=language, now=now)
+
+
+def _open_attempt(payment: Payment, *, language: str, now: datetime) -> Attempt:
     attempt = payment.attempts.select_related("payment").filter(outcome__in=OPEN_OUTCOMES).first()
     if attempt is None:
         attempt = _new_attempt(payment, language=language, now=now)

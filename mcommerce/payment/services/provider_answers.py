@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import F, Q
 
 from eventbus import publish
+from eventbus.tracing.continuing import continued
 from mcommerce.events import (
     PaymentActionRequired,
     PaymentClosed,
@@ -49,6 +50,11 @@ def settle(attempt: Attempt, state: SessionState, *, now: datetime) -> None:
     """Record the state of the attempt's session. An older state, or one after a final state, changes nothing."""
     payment = lock_payment(id=attempt.payment_id)
     attempt.refresh_from_db()
+    with continued("payment answer", payment.trace):
+        _settle(payment, attempt, state, now=now)
+
+
+def _settle(payment: Payment, attempt: Attempt, state: SessionState, *, now: datetime) -> None:
     if not attempt.is_open or state.revision < attempt.revision:
         return
     is_news = state.revision > attempt.revision

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from eventbus import clock
 from eventbus.operations.heartbeats import Heartbeat
 from eventbus.processes.command_runner import on_signal
+from eventbus.tracing import switch
 from stations.feeds.feed_interface import PollFailed
 from stations.feeds.feed_names import name_of
 from stations.feeds.http import is_loopback
@@ -103,6 +104,7 @@ class Command(BaseCommand):
 
     def _poll_until_stopped(self, feeds: list[str], url: str, *, until_used_up: bool) -> None:
         PollPlan.objects.exists()  # fails without its tables, for which the pollers would wait for ever
+        switch.start("poll")
         # Poll in threads, so that this one is free for signals, however long a poll takes.
         pollers = PollerThreads(feeds, url=url, on_poll=self._say)
         heartbeat = Heartbeat("poll", lambda: ("active" if pollers.lead() else "standby", {}), end=os._exit)

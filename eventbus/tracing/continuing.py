@@ -1,0 +1,27 @@
+"""Continue a trace later, in another request: work on something belongs to the trace that has begun it."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from uuid import UUID
+
+from eventbus.request_context import correlated
+from eventbus.tracing import switch
+
+TRACE_CHARACTERS = 55  # of a `traceparent`
+_TRACE_ID = re.compile(r"00-([0-9a-f]{32})-")
+
+
+@contextmanager
+def continued(name: str, trace: str) -> Iterator[None]:
+    """Give the events, log lines and spans of this context the correlation id and the trace of an earlier request.
+
+    `trace`: what `eventbus.events.present_trace` returned then; with "" nothing changes. `name`: of the span.
+    """
+    found = _TRACE_ID.match(trace)
+    if found is None:
+        yield
+        return
+    span = nullcontext() if switch.active is None else switch.active.continuing(name, trace)
+    with correlated(UUID(hex=found[1])), span:
+        yield
