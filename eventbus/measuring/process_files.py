@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 # Bytes that each file takes from the disk when it is made. A mapped file that would need more from a full disk ends the
 # process (SIGBUS). `series.SERIES_MAX` keeps each file below its size.
-FILE_BYTES = {"counter": 512 * 1024, "histogram": 1024 * 1024, "gauge_livesum": 16 * 1024}
+FILE_BYTES = {"counter": 768 * 1024, "histogram": 1280 * 1024, "gauge_livesum": 16 * 1024}
 LOCKED = ".lock"
 
 _lock = threading.Lock()

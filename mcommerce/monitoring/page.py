@@ -13,6 +13,7 @@ from prometheus_client.exposition import choose_encoder
 
 from eventbus.measuring.reading import AllProcesses
 from mcommerce.monitoring.bus_state import BusState
+from mcommerce.monitoring.server_state import ServerState
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
@@ -27,6 +28,7 @@ bus_state = BusState()
 registry = CollectorRegistry()
 registry.register(AllProcesses())
 registry.register(bus_state)
+registry.register(ServerState())
 
 
 def before_hosts_are_checked(get_response: Answer) -> Answer:

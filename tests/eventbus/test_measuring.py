@@ -162,11 +162,3 @@ def test_labels_beyond_the_limit_are_one_series(folder: Path, disk: str) -> None
     assert json.loads(told.stdout) == {"box 0": 1, "box 1": 1, series.OTHER: 7}
     assert bool(list(folder.glob("*.db"))) == (disk == "roomy")
     assert ("not counted with those of others" in told.stderr) == (disk == "full")
-
-
-def test_the_files_have_room_for_every_series_of_the_site() -> None:
-    import mcommerce.monitoring.page  # noqa: F401  (declares the last of them)
-
-    needed = {kind: series.bytes_needed(kind.partition("_")[0]) for kind in process_files.FILE_BYTES}
-
-    assert all(needed[kind] <= size for kind, size in process_files.FILE_BYTES.items()), needed

@@ -5,12 +5,17 @@ from pathlib import Path
 
 from prometheus_client import Metric
 
-from eventbus.measuring import series
-from mcommerce.monitoring import page
+from eventbus.measuring import bus_metrics, process_files, series
+from mcommerce.monitoring import http_requests, open_sockets, page
+from mcommerce.monitoring.server_state import ServerState
+from outside import circuit_breaker
+from stations.polling import poll_metrics
 from tests.eventbus.bus_app import open_house
 
 PAGE = Path(__file__).parents[3] / "docs" / "monitoring.md"
 ROW = re.compile(r"^\| `(\w+)` \| (\w+) \|([^|]*)\| [^|]+ \|$", re.MULTILINE)
+
+DECLARE = (http_requests, open_sockets, bus_metrics, circuit_breaker, poll_metrics)  # metrics, where they count
 
 
 def test_the_page_names_every_metric_with_its_labels(transactional_db: None) -> None:
@@ -20,11 +25,19 @@ def test_the_page_names_every_metric_with_its_labels(transactional_db: None) -> 
         house.handler()
         house.say(("a", 1))
         page.bus_state.forget()
-        of_the_bus = {one.name: (one.type, list(one._labelnames)) for one in page.bus_state.collect()}
+        read = [*page.bus_state.collect(), *ServerState().collect()]
+    told_anew = {one.name: (one.type, list(one._labelnames)) for one in read}
     counted = {_name(one.metric): (one.metric._type, list(one.metric._labelnames)) for one in series.declared()}
 
-    assert told == of_the_bus | {name: one for name, one in counted.items() if not name.startswith("house_")}
+    assert told == told_anew | {name: one for name, one in counted.items() if not name.startswith("house_")}
 
 
 def _name(metric: Metric) -> str:
     return f"{metric._name}_total" if metric._type == "counter" else str(metric._name)
+
+
+def test_the_files_have_room_for_every_series_of_the_site() -> None:
+    """A file that grows on a full disk would end the process."""
+    needed = {kind: series.bytes_needed(kind.partition("_")[0]) for kind in process_files.FILE_BYTES}
+
+    assert all(needed[kind] <= size for kind, size in process_files.FILE_BYTES.items()), needed

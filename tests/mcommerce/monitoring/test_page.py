@@ -81,7 +81,7 @@ def test_the_state_of_the_bus_is_told(client: Client, bus_clock) -> None:
         assert waits["eventbus_state_readable",] == 1
 
 
-def test_without_a_database_the_counts_of_processes_are_told(client: Client, monkeypatch) -> None:
+def test_without_a_database_the_counts_of_processes_are_told(db: None, client: Client, monkeypatch) -> None:
     from django.db import OperationalError
 
     from mcommerce.monitoring import bus_state as module
