@@ -48,7 +48,10 @@ def _is_plain(call: ast.Call) -> bool:
 
 def _is_known(call: ast.Call) -> bool:
     """Of the reader itself, or a look at settings that were read."""
-    return ast.unparse(call) in {"os.environ.get(name)", "env.seal()", "env.dump()"} or ast.unparse(call.func) == "env.parser_for"
+    return (
+        ast.unparse(call) in {"os.environ.get(name)", "env.seal()", "env.dump()"}
+        or ast.unparse(call.func) == "env.parser_for"
+    )
 
 
 def _choices(call: ast.Call, tree: ast.Module) -> list[str]:
