@@ -111,7 +111,7 @@ def _step(row: OutboxRow, handlings: list[Handling]) -> Step:
         topic=row.topic,
         key=row.key,
         published_at=row.created_at,
-        way=_way(row),
+        way=way_of(row),
         rejected=row.rejected,
         cause=search.identity(_attributes(row).get("causationid", "")),
         content=readable(row.payload),
@@ -120,7 +120,7 @@ def _step(row: OutboxRow, handlings: list[Handling]) -> Step:
     )
 
 
-def _way(row: OutboxRow) -> Way:
+def way_of(row: OutboxRow) -> Way:
     if row.withdrawn_at:
         return "withdrawn"
     if row.rejected:

@@ -50,7 +50,7 @@ def events_of_request(one: UUID) -> list[OutboxRow]:
     at = _made_at(one)
     if at is None:
         return []
-    first, last = (_first_row(edge) for edge in (at - AROUND, at + AROUND))
+    first, last = (first_row(edge) for edge in (at - AROUND, at + AROUND))
     rows = OutboxRow.objects.filter(Q(event_id=one) | _of_request(one), id__gte=first, id__lt=last + REQUEST_ROWS)
     return list(rows.order_by("id")[:EVENTS_MAX])
 
@@ -97,7 +97,7 @@ def _made_at(one: UUID) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC) if seconds < (clock.now() + AROUND).timestamp() else None
 
 
-def _first_row(at: datetime) -> int:
+def first_row(at: datetime) -> int:
     """Return the lowest id of a row from which on all rows were published at `at` or later."""
     # One query each: SQLite reads the whole table for both in one.
     low = OutboxRow.objects.aggregate(first=Min("id"))["first"] or 0

@@ -29,22 +29,25 @@ View = Callable[..., HttpResponseBase]
 
 
 class Tab(NamedTuple):
-    """An entry of the navigation: a page, its name, and the permission without which it is left out."""
+    """An entry of the navigation: a page, its name, and the permissions without which it is left out."""
 
     url_name: str
     label: str | Promise
-    permission: str
+    permissions: tuple[str, ...]
 
 
 TABS = (
-    Tab("overview", _("Overview"), MAY_LOOK),
-    Tab("journey", _("Journey"), MAY_SEE_EVENTS),
-    Tab("bus-groups", _("Groups"), MAY_LOOK),
-    Tab("bus-topics", _("Topics"), MAY_LOOK),
-    Tab("bus-processes", _("Processes"), MAY_SEE_PROCESSES),
-    Tab("bus-failures", _("Failures"), MAY_LOOK),
-    Tab("bus-breakers", _("Circuit breakers"), MAY_LOOK),
-    Tab("bus-actions", _("Audit trail"), MAY_LOOK),
+    Tab("overview", _("Overview"), (MAY_LOOK,)),
+    Tab("journey", _("Journey"), (MAY_SEE_EVENTS,)),
+    Tab("bus-groups", _("Groups"), (MAY_LOOK,)),
+    Tab("bus-topics", _("Topics"), (MAY_LOOK,)),
+    Tab("bus-processes", _("Processes"), (MAY_SEE_PROCESSES,)),
+    Tab("bus-events", _("Events"), (MAY_SEE_EVENTS, roles.VIEW_PAYLOAD)),
+    Tab("bus-failures", _("Failures"), (MAY_LOOK,)),
+    Tab("bus-breakers", _("Circuit breakers"), (MAY_LOOK,)),
+    Tab("bus-actions", _("Audit trail"), (MAY_LOOK,)),
+    Tab("bus-map", _("Map"), (MAY_LOOK,)),
+    Tab("bus-catalogue", _("Catalogue"), (MAY_LOOK,)),
 )
 
 
@@ -53,8 +56,8 @@ def may_see_payloads(user: Any) -> bool:
     return staff_permissions.may(user, roles.VIEW_PAYLOAD)
 
 
-def for_staff(permission: str) -> Callable[[View], View]:
-    """Return a decorator: the page is for staff with this permission, is never cached, and visitors are to sign in."""
+def for_staff(*permissions: str) -> Callable[[View], View]:
+    """Return a decorator: the page is for staff with all permissions, is never cached, and visitors are to sign in."""
 
     def decorate(view: View) -> View:
         @never_cache
@@ -64,7 +67,7 @@ def for_staff(permission: str) -> Callable[[View], View]:
                 if BY_HTMX in request.headers:  # signed out meanwhile: the whole page leads to the sign-in page
                     return HttpResponse(status=401, headers={RELOAD: "true"})
                 return redirect_to_login(request.get_full_path())
-            if not staff_permissions.may(request.user, permission):
+            if not all(staff_permissions.may(request.user, one) for one in permissions):
                 raise PermissionDenied
             return view(request, *args, **named)
 
@@ -75,7 +78,7 @@ def for_staff(permission: str) -> Callable[[View], View]:
 
 def context_of(request: HttpRequest, url_name: str) -> dict[str, Any]:
     """Return the variables of the frame around the page with this URL name."""
-    tabs = [tab for tab in TABS if staff_permissions.may(request.user, tab.permission)]
+    tabs = [tab for tab in TABS if all(staff_permissions.may(request.user, one) for one in tab.permissions)]
     return {**admin.site.each_context(request), "tabs": tabs, "tab": url_name}
 
 

@@ -77,6 +77,18 @@ def see_audit_trail(page: Page, site: LiveSite) -> None:
     expect(page.locator("tbody tr").first).to_be_visible()
 
 
+def see_event(page: Page, site: LiveSite) -> None:
+    at_desk("bus-events", after=cancel_order)(page, site)
+    page.locator("#content-main th a").first.click()
+    expect(page.locator(".bus-headers dt").first).to_be_visible()
+
+
+def see_type(page: Page, site: LiveSite) -> None:
+    at_desk("bus-map")(page, site)
+    page.locator("svg a[href*='/catalogue/']").first.click()
+    expect(page.locator("pre.bus-text").first).to_be_visible()
+
+
 OPERATOR_SCENES = [
     Scene("bus-failures", "bus-failures", refreshed("bus-failures", after=have_failures)),
     Scene("bus-failure", "bus-failure", see_failure),
@@ -90,5 +102,10 @@ OPERATOR_SCENES = [
     Scene("bus-groups", "bus-groups", refreshed("bus-groups", after=open_breaker)),
     Scene("bus-topics", "bus-topics", refreshed("bus-topics")),
     Scene("bus-processes", "bus-processes", refreshed("bus-processes")),
+    Scene("bus-events", "bus-events", at_desk("bus-events", after=cancel_order)),
+    Scene("bus-event", "bus-event", see_event),
+    Scene("bus-map", "bus-map", refreshed("bus-map", after=open_breaker)),
+    Scene("bus-catalogue", "bus-catalogue", at_desk("bus-catalogue")),
+    Scene("bus-catalogue-entry", "bus-catalogue-entry", see_type),
     Scene("bus-resume", "bus-operate-group", ask_to_resume),
 ]

@@ -257,6 +257,7 @@ NOT_PAGES = {
     "stations:steer": "takes a form, answers with a redirect or JSON",
     "stations:remark": "takes a form, answers with a redirect or JSON",
     "set_language": "takes a form, answers with a redirect",
+    "bus-events-export": "JSON lines",
     "health-live": "JSON",
     "health-ready": "JSON",
     "health-serving": "JSON",

@@ -34,6 +34,8 @@ SOME_ORDERS = permission("orders.view_order", "orders.view_offer", "orders.chang
 HANDLED = {"group": "orders", "topic": "products", "type": "product.published.v1"}  # by the code
 ROOT = {"username": "root@example.com", "password": PASSWORD}
 
+EVENTS = permission("eventbus.view_outboxrow") & permission("eventbus.view_payload")
+
 ROUTES: dict[str, Route] = {
     # --- the wiring ---
     "set_language": Route(get=ALL, post=ALL, data={"language": "fr"}, leads_to=FRONT),
@@ -48,6 +50,12 @@ ROUTES: dict[str, Route] = {
     "metrics": Route(get=ALL),  # from this machine, or with a token: tests/mcommerce/monitoring
     "bus-topics": Route(get=permission("eventbus.view_progress"), parts=("?part=state",)),
     "bus-processes": Route(get=permission("eventbus.view_processrow"), parts=("?part=state",)),
+    "bus-events": Route(get=EVENTS),
+    "bus-event": Route(get=EVENTS),
+    "bus-events-export": Route(get=EVENTS),
+    "bus-map": Route(get=permission("eventbus.view_progress"), parts=("?part=state",)),
+    "bus-catalogue": Route(get=permission("eventbus.view_progress")),
+    "bus-catalogue-entry": Route(get=permission("eventbus.view_progress")),
     "health-live": Route(get=ALL),
     "health-ready": Route(get=ALL),
     "health-serving": Route(get=ALL),

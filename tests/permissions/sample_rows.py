@@ -8,6 +8,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.utils import timezone
 
 from eventbus.ids import uuid7
+from eventbus.schemas.site_events import site_events
 from mcommerce.accounts.models import User
 
 PLAIN: dict[str, Any] = {
@@ -77,9 +78,11 @@ def names(tmp_path: Path) -> dict[str, Any]:
         "content_type_id": ContentType.objects.get_for_model(User).pk,
         "group": row(apps.get_model("eventbus.consumergroup")).name,
         "id": ada.pk,
+        "number": row(apps.get_model("eventbus.outboxrow")).pk,
         "object_id": ada.pk,
         "order_id": uuid7(),  # nobody placed it: for payments on a site without orders
         "uidb36": ada.pk.hex,
+        "wire_type": next(iter(site_events())),
     }
     for of_feature in NAMES:
         found |= of_feature(tmp_path)
