@@ -27,7 +27,7 @@ SENT, UNSENT, REJECTED = Q(offset__isnull=False), Q(offset__isnull=True, rejecte
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reader wants to see: empty fields do not count. `before`: only rows with a lower id."""
+    """A question about events: empty fields do not count. `before`: only rows with a lower id."""
 
     type: str = ""
     topic: str = ""

@@ -24,7 +24,7 @@ NUMBER_MAX = 2**63 - 1  # the highest id that a database takes
 
 
 class EventForm(forms.Form):
-    """What a reader looks for. Times are in UTC, as in the list."""
+    """The question of a reader. Times are in UTC, as in the list."""
 
     type = forms.ChoiceField(label=gettext_lazy("Type"), required=False)
     topic = forms.ChoiceField(label=gettext_lazy("Topic"), required=False)
