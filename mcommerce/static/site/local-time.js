@@ -15,6 +15,9 @@ const UNITS = [
   ["second", 1],
 ];
 const language = document.documentElement.lang || undefined;
+const whole = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "long" });
+const formats = Object.fromEntries(Object.entries(STYLES).map(([style, parts]) => [style, new Intl.DateTimeFormat(language, parts)])); // dear to make
+const titled = new WeakMap(); // element -> the time that its title tells
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
 
 /** "2 minutes ago", in the page's language. */
@@ -30,9 +33,10 @@ export function localise(root = document) {
     const when = new Date(element.dateTime);
     if (Number.isNaN(when.getTime())) continue; // the server's text says it better than "Invalid Date"
     const style = element.dataset.local || "datetime";
-    const full = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "long" }).format(when);
-    element.title = full;
-    element.textContent = style === "ago" ? ago(when) : new Intl.DateTimeFormat(language, STYLES[style]).format(when);
+    if (titled.get(element) !== element.dateTime) element.title = whole.format(when);
+    titled.set(element, element.dateTime);
+    const text = style === "ago" ? ago(when) : formats[style].format(when);
+    if (element.textContent !== text) element.textContent = text;
   }
 }
 
