@@ -14,30 +14,14 @@ from tests.live_site import LiveSite
 
 DASHBOARD = "/stations/"
 QUIET_CITY = "lillestrom"  # seven stations: what happens elsewhere is out of sight
-OPEN_SEA = "#map=14/-40.0000/-20.0000"  # a camera that sees no station
 CITY = f"{DASHBOARD}?contract={page_states.CONTRACT}"
 STATION = f"{DASHBOARD}simulator/{page_states.CONTRACT}-1001/"
 PAGES = [DASHBOARD, CITY, STATION, "/stations/producer/"]
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
-# Tells when the map was last drawn.
-WATCH_DRAWING = """
-  window.drawnAt = 0;
-  const clear = CanvasRenderingContext2D.prototype.clearRect;
-  CanvasRenderingContext2D.prototype.clearRect = function (...box) {
-    if (this.canvas.classList.contains("map__signs")) window.drawnAt = performance.now();
-    return clear.apply(this, box);
-  };
-"""
-
 
 def shell(site: LiveSite, *lines: str) -> None:
     site.manage("shell", "--command", "\n".join(lines))
-
-
-def at_rest(page: Page) -> bool:
-    """The map was drawn, and not in the last two seconds."""
-    return page.evaluate("window.drawnAt > 0 && performance.now() - window.drawnAt > 2000")
 
 
 def steer(site: LiveSite, *, running: bool) -> None:
@@ -59,31 +43,7 @@ def see_live(page: Page, path: str) -> None:
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
 
 
-# --- drawing, fingers, the address ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("query", ["", f"?contract={QUIET_CITY}"], ids=["world", "city"])
-def test_after_the_last_change_the_map_is_drawn_no_more(page: Page, live_site: LiveSite, query: str) -> None:
-    page.add_init_script(WATCH_DRAWING)
-    see_live(page, DASHBOARD + query)
-    seq = page.locator("#dashboard").get_attribute("data-seq")
-    expect(page.locator("#dashboard")).not_to_have_attribute("data-seq", seq or "")  # something changed somewhere
-
-    with no_polls(live_site):
-        until(lambda: at_rest(page), "the map rests", seconds=30)
-
-
-def test_changes_out_of_sight_draw_nothing(page: Page, live_site: LiveSite) -> None:
-    page.add_init_script(WATCH_DRAWING)
-    see_live(page, f"{DASHBOARD}?contract={QUIET_CITY}{OPEN_SEA}")
-    until(lambda: at_rest(page), "the map rests", seconds=30)
-    seq = page.locator("#dashboard").get_attribute("data-seq")
-    drawn_at = page.evaluate("window.drawnAt")
-
-    expect(page.locator("#dashboard")).not_to_have_attribute("data-seq", seq or "")
-
-    assert page.evaluate("window.drawnAt") == drawn_at
-    assert page.url.endswith(OPEN_SEA), "the map looked elsewhere meanwhile"
+# --- fingers, the address ----------------------------------------------------------------------------------
 
 
 def test_a_finger_that_begins_on_the_map_scrolls_the_page(open_page, live_site: LiveSite) -> None:

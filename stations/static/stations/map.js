@@ -17,7 +17,7 @@ export class StationsMap {
     Object.assign(this, { element, world, cityName, onStation, onCity, onMoved });
     this.given = element.closest("[data-land]").dataset;
     this.metric = "bikes";
-    this.selected = null;
+    this.selected = this.origin = null;
     this.load().catch(() => this.sayWithout("map-failed"));
   }
 
@@ -40,6 +40,7 @@ export class StationsMap {
     this.layer = new StationLayer(this.map, this.world, this.cityName);
     this.layer.metric = this.metric;
     this.layer.selected = this.selected;
+    this.layer.origin = this.origin;
     this.answerReader();
     this.begin?.();
     this.keepGround();
@@ -166,6 +167,14 @@ export class StationsMap {
     if (station && move) this.look({ ...station, zoom: Math.max(this.map?.getZoom() ?? 0, STATION_ZOOM) });
     if (!this.layer) return;
     this.layer.selected = this.selected;
+    this.layer.draw();
+  }
+
+  /** Show the reader's starting point, or none (null). */
+  showOrigin(origin) {
+    this.origin = origin;
+    if (!this.layer) return;
+    this.layer.origin = origin;
     this.layer.draw();
   }
 

@@ -3,19 +3,19 @@
 import { Clusters, CLUSTERS_TO_ZOOM } from "./clusters.js";
 import { drawCityNames, drawClusterNames, drawGrid } from "./map_labels.js";
 import { Projection } from "./projection.js";
-import { drawCluster, drawStation, lookOf, readInk, ring, valuesOf } from "./station_symbols.js";
+import { drawCluster, drawOrigin, drawStation, lookOf, readInk, ring, valuesOf } from "./station_symbols.js";
 
 export const NEAR_ZOOM = 9; // from here on the outline of land is too coarse to show
 const RADIUS_BY_ZOOM = [7, 7, 7, 7, 7, 7, 7, 7, 7, 8, 9, 10, 10, 12, 14, 16, 18];
 const CLUSTER_RADIUS_PX = { least: 11, most: 24 };
 const MARGIN_PX = 60; // signs outside that may reach in
-const CHECK_MS = 250; // changes are looked at, and drawn, at most this often: the eye wants no more
+const CHECK_MS = 500; // after one drawing, changes wait this long for the next: the eye wants no more
 const RING_MS = 1500; // around a station that just changed: seen from the corner of an eye
 const SHARES = 32; // steps of filling that the eye can tell apart
 
 export class StationLayer {
   constructor(map, world, cityName) {
-    Object.assign(this, { map, world, cityName, metric: "bikes", selected: null, drawn: [], version: 0, checkedAt: 0 });
+    Object.assign(this, { map, world, cityName, metric: "bikes", selected: null, origin: null, drawn: [], version: 0, checkedAt: 0 });
     this.rings = new Map(); // station id -> when its ring ends
     this.ink = readInk();
     const place = map.getContainer();
@@ -122,6 +122,7 @@ export class StationLayer {
     for (const sign of this.drawn) this.drawSign(pen, sign);
     if (this.hasGrid && near) drawCityNames(pen, this.ink, view, this.drawn, this.cityName);
     if (!near) drawClusterNames(pen, this.ink, view, this.drawn, this.cityName);
+    if (this.origin) drawOrigin(pen, this.ink, view.at(this.origin));
     this.canvas.dataset.draws = Number(this.canvas.dataset.draws ?? 0) + 1; // for measurements
     this.awaitRings();
   }

@@ -47,6 +47,12 @@ export function drawCluster(pen, ink, { x, y, radius, value, share, metric }) {
   drawNumber(pen, ink, value, x, y, Math.max(radius * 0.8, NUMBER_FROM_RADIUS_PX));
 }
 
+/** Draw the reader's starting point: a dot in a white ring, as on other maps. */
+export function drawOrigin(pen, ink, { x, y }) {
+  outline(pen, "bikes", x, y, 8, ink.accent, ink.surface, 3, []);
+  ring(pen, x, y, 10, ink.ink, 1);
+}
+
 export function ring(pen, x, y, radius, colour, width) {
   outline(pen, "bikes", x, y, radius, null, colour, width, []);
 }
