@@ -78,7 +78,7 @@ def undeclared() -> list[str]:
             if name not in access_table.ROUTES
         ),
         *(_say("DESK", label, "Desk()") for label in tables() if label not in access_table.DESK),
-        *(_say("SOCKETS", path, "ALL") for path in sockets() if path not in access_table.SOCKETS),
+        *(_say("SOCKETS", path, "ALL") for path in dict.fromkeys(sockets()) if path not in access_table.SOCKETS),
         *(_say("DECISIONS", name, 'permission("...")') for name in decisions() if name not in access_table.DECISIONS),
     ]
     return missing
