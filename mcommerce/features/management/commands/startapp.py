@@ -25,7 +25,8 @@ NEXT = """\
 Now fill it in, as docs/tutorial.md shows:
   - its duty, in a sentence: in mcommerce/{name}/__init__.py, and the same in docs/rooms.md
   - its tables: in mcommerce/{name}/models.py; then run manage.py makemigrations {name}
-  - the events that it publishes: in mcommerce/events.py, where all events of the shop are declared
+  - the events that it publishes: in mcommerce/events.py, where all events of the shop are declared; then run
+    make reference contract
   - the events that it handles: in mcommerce/{name}/handlers.py
   - the French of each text: in mcommerce/{name}/locale/; there {title!r} is {french!r}
 Nothing else has a list of apps. A test that misses something names the file and the line to write.
