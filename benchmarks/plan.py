@@ -28,6 +28,13 @@ PLANS = (
     Plan("relay, django-outbox-pattern", "benchmarks.relay"),
     Plan("relay, django-domain-events", "benchmarks.relay"),
     Plan("handle batches of 200", "benchmarks.handling"),
+    Plan("publish one, traced", "benchmarks.watched"),
+    Plan("publish 500 at once, traced", "benchmarks.watched"),
+    *(
+        Plan(f"{work}, {how}", "benchmarks.watched")
+        for work in ("handle batches of 200", "a page")
+        for how in ("counted", "traced")
+    ),
     Plan("two groups that publish, 1500 events each", "benchmarks.two_groups", ("postgresql",)),
     Plan("commit to handled, median", "benchmarks.latency"),
     Plan("commit to handled, p99", "benchmarks.latency"),

@@ -26,12 +26,12 @@ def measure(bench: Bench) -> Iterator[Row]:
     sales = [SaleMade(order_id=uuid7(), amount=1900, currency="EUR") for _ in range(AT_ONCE)]
     ones = sales[: ONES_QUICK if bench.quick else ONES]
     stations = [changed(number, 2) for number in range(AT_ONCE)]
-    yield _row(bench, "publish one, types checked", partial(_publish_each, ones), ones, RATIO_MIN)
+    yield _row(bench, "publish one, types checked", partial(publish_each, ones), ones, RATIO_MIN)
     for name, events, ratio_min in (
         (f"publish {AT_ONCE} at once, types checked", sales, RATIO_MIN),
         (f"publish {AT_ONCE} stations at once, types checked", stations, RATIO_MIN_WIDE),
     ):
-        yield _row(bench, name, partial(_publish_all, events), events, ratio_min)
+        yield _row(bench, name, partial(publish_all, events), events, ratio_min)
 
 
 def _row(bench: Bench, name: str, work: Callable[[], None], events: Sequence[Event], ratio_min: float) -> Row:
@@ -58,12 +58,12 @@ def _row(bench: Bench, name: str, work: Callable[[], None], events: Sequence[Eve
     )
 
 
-def _publish_each(events: Sequence[Event]) -> None:
+def publish_each(events: Sequence[Event]) -> None:
     for event in events:
         with transaction.atomic():
             publish(event)
 
 
-def _publish_all(events: Sequence[Event]) -> None:
+def publish_all(events: Sequence[Event]) -> None:
     with transaction.atomic():
         publish(*events)
