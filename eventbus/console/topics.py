@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db import connection
 
 from eventbus.backends.topics import MORE
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer, who
@@ -62,7 +63,7 @@ def _apply(printer: Printer, found: list[TopicStatus], *, json: bool, add_partit
             printer.line()
         for one in told:
             printer.line(str(one) if one.remedy != MORE else f"{one.topic}: WARNING: {one}")
-    if told:
+    if told and _has_trail():
         names = ", ".join(sorted({one.topic for one in told}))
         audit_trail.note(OperatorAction.Action.TOPICS, who(), about=names, count=len(told))
     topic_setup.mend_topics(found, add_partitions=add_partitions)
@@ -70,3 +71,8 @@ def _apply(printer: Printer, found: list[TopicStatus], *, json: bool, add_partit
         for one in told:
             if one.applied:
                 printer.line(f"done: {one.topic}: {one.what} is {one.declared}")
+
+
+def _has_trail() -> bool:
+    """Return False before the first `migrate`: topics are made first, since a new group begins at their ends."""
+    return OperatorAction._meta.db_table in connection.introspection.table_names()
