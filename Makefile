@@ -141,7 +141,7 @@ format: install-dev ## lay out Python and templates as lint wants them
 	$(VENV)/bin/ruff format .
 	@find . -name '*.html' -path '*templates*' -not -path './.venv/*' -print0 | xargs -0 $(VENV)/bin/djade --target-version 5.2
 
-reference: install-dev ## write docs/reference/events.md anew, from the event classes
+reference: install-dev ## write docs/reference/events.md and doctor.md anew, from the event classes and the doctor's rules
 	$(PY) -m tests.reference
 
 bench: install-dev $(VENV)/.bench ## measure the bus, the poll and the pages beside their peers; writes bench.json

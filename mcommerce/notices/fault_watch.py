@@ -79,12 +79,14 @@ class FaultWatch:
         for notice in state.check(found, now, whole=whole):
             delivery.note_due(notice.what, notice.fault)
         self._unsaved |= {name for name, row in state.faults.items() if before.get(name) != _values(row)}
-        self._save(state, now)  # before sending: a process that dies in between has the next one send it
+        if reachable:
+            self._save(state, now)  # before sending: a process that dies in between has the next one send it
         for row in state.faults.values():
             if row.mail_due or row.webhook_due:
                 delivery.deliver(row, now)
                 self._unsaved.add(row.id)
-        self._save(state, now)
+        if reachable:
+            self._save(state, now)
 
     def _own(self) -> bool:
         """Renew the lease, or try to get it. Return False if the database does not answer: an owner then goes on."""
@@ -120,7 +122,8 @@ class FaultWatch:
 
 
 def _values(row: ToldFault) -> tuple[object, ...]:
-    return row.title, row.text, row.link, row.since, row.active, row.told, row.told_at, row.mail_due, row.webhook_due
+    """Return what is stored when it changes. A text has numbers that change with each check, so it does not count."""
+    return row.since, row.active, row.told, row.told_at, row.mail_due, row.webhook_due
 
 
 def _faults(*, reachable: bool) -> tuple[list[Fault], bool]:

@@ -1,4 +1,4 @@
-"""Writes `docs/reference/events.md` anew: `make reference`."""
+"""Writes `docs/reference/events.md` and `docs/reference/doctor.md` anew: `make reference`."""
 
 import os
 
@@ -8,10 +8,11 @@ import django
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcommerce.settings")
     django.setup()
-    from tests.reference.events_page import PAGE, page  # only now: it needs Django to be set up
+    from tests.reference import doctor_page, events_page  # only now: they need Django to be set up
 
-    PAGE.write_text(page())
-    print(PAGE)
+    for one in (events_page, doctor_page):
+        one.PAGE.write_text(one.page())
+        print(one.PAGE)
 
 
 main()
