@@ -2,7 +2,7 @@
 
 import { contains, valuesOf } from "./station_symbols.js";
 
-const RADIUS_PX = 44; // two signs nearer than this become one
+const RADIUS_PX = 40; // two signs nearer than this become one
 export const CLUSTERS_TO_ZOOM = 11; // from 12 on, each station has its own sign
 
 export class Clusters {

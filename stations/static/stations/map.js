@@ -9,6 +9,8 @@ const CLICK_REACH_PX = 14; // a thumb is wider than a disc
 const ZOOM = { minZoom: 0.5, maxZoom: 18 };
 const WORLD = [[-179, -58], [179, 78]];
 const NEIGHBOURS_DEGREES = 30; // "all" first shows the cities nearer than this to the middle one
+const PADDING_PX = 24;
+const CITY_ZOOM_LEAST = 11; // on a small screen a city's middle is of more use than all of it in one sign
 const STATION_ZOOM = 14; // streets around one station
 
 export class StationsMap {
@@ -137,7 +139,8 @@ export class StationsMap {
     this.whenLoaded(() => {
       const points = contract ? this.world.of(contract).map(lngLat) : this.neighbours();
       const box = points.reduce((all, point) => all.extend(point), new this.library.LngLatBounds());
-      this.map.fitBounds(points.length ? box : WORLD, { padding: 32, maxZoom: STATION_ZOOM - 1, animate: false });
+      this.map.fitBounds(points.length ? box : WORLD, { padding: PADDING_PX, maxZoom: STATION_ZOOM - 1, animate: false });
+      if (contract && this.map.getZoom() < CITY_ZOOM_LEAST) this.map.jumpTo({ center: [middle(points, 0), middle(points, 1)], zoom: CITY_ZOOM_LEAST });
     });
   }
 
@@ -157,8 +160,7 @@ export class StationsMap {
   neighbours() {
     const cities = [...this.world.cities.values()].filter((city) => city.listed);
     const points = cities.map((city) => [city.lng / city.listed, city.lat / city.listed]);
-    const middle = (axis) => points.map((point) => point[axis]).sort((one, other) => one - other)[points.length >> 1];
-    const [lng, lat] = [middle(0), middle(1)];
+    const [lng, lat] = [middle(points, 0), middle(points, 1)];
     return points.filter((point) => Math.abs(point[0] - lng) < NEIGHBOURS_DEGREES && Math.abs(point[1] - lat) < NEIGHBOURS_DEGREES);
   }
 
@@ -193,6 +195,7 @@ export class StationsMap {
 }
 
 const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+const middle = (points, axis) => points.map((point) => point[axis]).sort((one, other) => one - other)[points.length >> 1];
 const lngLat = ({ lng, lat }) => [lng, lat];
 
 const words = () => ({
