@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from zoneinfo import ZoneInfo
 
+import msgspec
 from django.conf import settings
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
@@ -22,6 +23,7 @@ from stations.live.live_state import LiveState, StationView
 from stations.live.status_frames import REMARKS_SHOWN
 from stations.models import Remark, Station, StationHistory
 from stations.services import search, statistics
+from stations.services.neighbours import neighbours
 from stations.services.statistics import City
 from stations.sockets.admission import REMARK, may_produce
 from stations.views.map_file import map_file_address
@@ -56,9 +58,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "may_produce": may_produce(request.user),
         "may_remark": may_produce(request.user, REMARK),
         "bad_words": bad_words(),
-        "map_file": map_file_address(),
-        "tile_url": settings.STATIONS_TILE_URL,
-        "tile_attribution": settings.STATIONS_TILE_ATTRIBUTION,
+        **_ground(),
         "simulated_source": SIMULATOR,
         "everywhere": _origin(active_feeds().feeds),
         **_origin([health.feed for health in concerned if health]),
@@ -83,6 +83,9 @@ def station(request: HttpRequest, feed: str, station_id: str) -> HttpResponse:
         "changes": StationHistory.objects.filter(feed=feed, station_id=station_id).order_by("-version")[:CHANGES_SHOWN],
         "chart": statistics.chart(found, now=now),
         "chart_hours": statistics.CHART_HOURS,
+        "neighbours": neighbours(found),
+        "raw": msgspec.json.format(msgspec.json.encode(StationView.of(found)), indent=1).decode(),
+        **_ground(),
         "answered_at": health and health.good_at,
         "feeds": feeds_told([health]),
         "simulated": is_simulated(feed),
@@ -117,6 +120,15 @@ def feeds_told(feeds: Iterable[FeedHealth | None]) -> list[dict[str, object]]:
 def bad_words() -> dict[str, str]:
     """Return the reasons for unreadable rows in the page's language: the frames hold them in English."""
     return {reason.value: gettext(reason.value) for reason in Bad}
+
+
+def _ground() -> dict[str, object]:
+    """Return the ground that the map draws."""
+    return {
+        "map_file": map_file_address(),
+        "tile_url": settings.STATIONS_TILE_URL,
+        "tile_attribution": settings.STATIONS_TILE_ATTRIBUTION,
+    }
 
 
 def _shown() -> QuerySet[Station]:

@@ -4,6 +4,7 @@ import json
 import re
 import unicodedata
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -342,3 +343,17 @@ def test_the_camera_survives_a_change_of_language(page: Page, live_site: LiveSit
     expect(page.locator("html")).to_have_attribute("lang", "fr")
     until(lambda: "kind=places" in page.url and "map=14" in page.url, "the address is the same", seconds=60)
     expect(page.locator("#kind [value=places]")).to_be_checked()
+
+
+def test_a_stations_page_shows_its_neighbours_live_and_keeps_a_favourite(page: Page, live_site: LiveSite) -> None:
+    station = next(one for one in stations_of(page) if one["bikes"])
+    see_live(page, f"/stations/{station['feed']}/{quote(station['station_id'])}/")
+    expect(page.locator("#neighbours .stand__walk .small").first).to_be_visible()  # made by the script
+    expect(page.locator("#neighbours a")).to_have_count(5)
+    expect(page.locator("#as-of")).to_contain_text(re.compile("second|now"))
+
+    page.locator("#favourite button").click()
+
+    expect(page.locator("#favourite button")).to_have_attribute("aria-pressed", "true")
+    see_live(page)
+    expect(page.locator("#favourites")).to_contain_text(station["name"])

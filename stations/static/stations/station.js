@@ -1,8 +1,14 @@
 // A station's page: its figures and changes, live. Times are the city's.
 
+import { localise } from "../site/local-time.js";
 import { showConnection } from "./connection_badge.js";
 import { Feeds } from "./feeds.js";
+import { Favourites } from "./favourites.js";
 import { LiveSocket } from "./live_socket.js";
+import { StationsMap } from "./map.js";
+import { nearest } from "./nearest.js";
+import { favouriteButton, showLines, stationLine } from "./station_lines.js";
+import { StationStore } from "./station_store.js";
 import { statusBadge } from "./tables.js";
 import { badWord, make, number, say } from "./texts.js";
 import { ChangeFeed } from "./change_feed.js";
@@ -11,8 +17,63 @@ const page = document.getElementById("station");
 const { station: id, feed: feedName, contract, zone } = page.dataset;
 const socket = new LiveSocket(page.dataset.socket, () => ({ contracts: [contract], station: id }));
 const feeds = new Feeds(socket, { concerned: (all) => [all.find((one) => one.name === feedName)] });
+const world = new StationStore(); // of the station's city
+const favourites = new Favourites();
+const NEIGHBOURS = 5;
+const ZOOM = 14; // some streets around
+let map = null;
+let drawing = false;
 const showMs = showConnection(socket, feeds);
 const feed = new ChangeFeed(document.getElementById("ticker"), { href: () => null, time: cityTime });
+
+const href = (station) => `${page.dataset.stationsUrl}${[station.feed.replace(":", "-"), station.station_id].map(encodeURIComponent).join("/")}/`;
+
+/** Show the city around the station: the map, the neighbours, the star. Once per screen refresh. */
+function showAround() {
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(() => {
+    drawing = false;
+    const station = world.stations.get(id);
+    if (!station) return;
+    map ??= makeMap(station);
+    const found = nearest(world.stations.values(), station, { suits: (other) => other.id !== id, count: NEIGHBOURS });
+    showLines(document.getElementById("neighbours"), found.map(({ station: other, metres }) => stationLine(other, { href, metres, favourites, onMap: false })));
+    document.getElementById("neighbours").closest("section").hidden = found.length === 0;
+    showFavourite(station);
+  });
+}
+
+function makeMap(station) {
+  const options = { cityName: () => page.dataset.city, onStation: (other) => location.assign(href(other)), onCity: () => {}, onMoved: () => {} };
+  const made = new StationsMap(document.getElementById("map"), { world, ...options });
+  made.select(station);
+  made.look({ zoom: ZOOM, lat: station.lat, lng: station.lng });
+  return made;
+}
+
+function showFavourite(station) {
+  const place = document.getElementById("favourite");
+  if (place.firstChild?.getAttribute("aria-pressed") === String(favourites.has(id))) return;
+  const focused = place.contains(document.activeElement);
+  place.replaceChildren(favouriteButton(station, favourites));
+  if (focused) place.firstChild.focus();
+}
+
+document.addEventListener("click", ({ target }) => {
+  const { favourite } = target.closest("[data-favourite]")?.dataset ?? {};
+  if (favourite) favourites.toggle(world.stations.get(favourite));
+});
+favourites.addEventListener("change", showAround);
+
+/** Show the time of the feed's last answer: so old is what the page shows. */
+feeds.addEventListener("change", () => {
+  const [feedHere] = feeds.here;
+  const asOf = document.getElementById("as-of");
+  if (!feedHere?.good_at || !asOf || asOf.dateTime === feedHere.good_at) return;
+  asOf.dateTime = feedHere.good_at;
+  localise(asOf.parentElement);
+});
 
 /** Put the city's own time into a <time data-zone>. */
 function writeCityTime(element) {
@@ -35,6 +96,7 @@ function show(station) {
   }
   document.getElementById("status").replaceChildren(statusBadge(station));
   showUnreadable(station);
+  document.getElementById("raw").textContent = JSON.stringify(station, null, 1);
   const changed = page.querySelector('[data-figure="changed"]');
   changed.dateTime = station.polled_at;
   writeCityTime(changed);
@@ -58,6 +120,12 @@ function showGone() {
 socket.addEventListener("frame", ({ detail: frame }) => {
   if (frame.type === "feed") feeds.take(frame);
   if (frame.type === "fragments") document.dispatchEvent(new CustomEvent("fragments", { detail: frame.fragments }));
+  if (frame.type === "snapshot") world.replace(frame.stations);
+  const happened = frame.type === "delta" ? world.apply(frame) : null;
+  if (happened || frame.type === "snapshot") {
+    map?.update(happened ?? undefined);
+    showAround();
+  }
   const ours = (frame.stations ?? frame.changes ?? []).filter((station) => station.id === id);
   ours.forEach(show);
   if (frame.removed?.includes(id) || (frame.type === "snapshot" && ours.length === 0 && !page.dataset.held)) showGone();
