@@ -1,4 +1,4 @@
-"""The state of the bus as metrics. It is read from the database, which all processes share, so nobody counts it."""
+"""The state of the bus and the faults of the site as metrics, read from the database: all processes share it."""
 
 import logging
 import threading
@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from eventbus.models import DeadLetter
 from eventbus.operations import status
 from eventbus.operations.status import Status
+from mcommerce.overview.faults import Fault, faults, faults_without_database
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def _read() -> Iterator[Metric]:
         logger.info("The state of the bus cannot be read: %s", error)
         connection.close()
         readable.add_metric([], 0)
-        yield readable
+        yield from (readable, _faults(faults_without_database()))
         return
     readable.add_metric([], 1)
     yield readable
@@ -58,6 +59,7 @@ def _read() -> Iterator[Metric]:
     yield from _of_failures(found, dead)
     yield from _of_outbox(found)
     yield from _of_processes(found)
+    yield _faults(faults(found))
 
 
 def _dead() -> list[tuple[str, str, int]]:
@@ -120,6 +122,15 @@ def _of_processes(found: Status) -> Iterator[Metric]:
     for (role, state), count in sorted(counts.items()):
         processes.add_metric([role, state], count)
     yield processes
+
+
+def _faults(found: Iterable[Fault]) -> Metric:
+    """Return one series for each fault of the overview, by its id: the notices name the same."""
+    metric = _gauge("mcommerce_fault", "1 for each fault that the overview names now.", ["kind", "about"])
+    for one in sorted({fault.id for fault in found}):
+        kind, _, about = one.partition(":")
+        metric.add_metric([kind, about], 1)
+    return metric
 
 
 def _gauge(name: str, told: str, labels: Iterable[str] = ()) -> GaugeMetricFamily:

@@ -58,11 +58,12 @@ FAULTS: dict[str, dict[str, str]] = {
         'eventbus_lag_seconds{group="orders", topic="stock"}': "150+5x60",
     },
     "DeadLetters": {'eventbus_dead_letters{group="orders", type="stock.reserved.v1"}': "3x60"},
-    "FeedDown": {'stations_polls_total{feed="lyon", outcome="ok"}': "9x60"},
+    "FeedDown": {'mcommerce_fault{kind="feed", about="lyon"}': "1x60"},
     "ServiceAway": {'outside_breaker_open{service="sandbox provider"}': "2x60"},
     "DiskFull": {'mcommerce_ready{part="disk", instance="a"}': "0x60"},
     "TableLocked": {'mcommerce_ready{part="tables", instance="a"}': "0x60"},
     "BrokersAway": {'mcommerce_ready{part="broker", instance="a"}': "0x60"},
+    "OtherFault": {'mcommerce_fault{kind="restore", about=""}': "1x60"},
     "RequestsFail": {'mcommerce_http_requests_total{route="shop", status="5xx"}': "0+20x60"},
 }
 NO_FAULTS = {
@@ -71,6 +72,7 @@ NO_FAULTS = {
         'eventbus_lag_seconds{group="orders", topic="stock"}': "150+5x60",
     },
     "a feed that fails now and then": {'stations_polls_total{feed="lyon", outcome="too_slow"}': "0+3x60"},
+    "a process that leaves": {'mcommerce_fault{kind="leaving", about=""}': "1x60"},
     "a process that has just restarted": {'up{job="mcommerce", instance="a"}': "1x10 0x3 1x50"},
 }
 

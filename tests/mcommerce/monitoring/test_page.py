@@ -81,6 +81,21 @@ def test_the_state_of_the_bus_is_told(client: Client, bus_clock) -> None:
         assert waits["eventbus_state_readable",] == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_fault_of_the_overview_is_told_by_its_kind_while_it_lasts(client: Client, bus_clock) -> None:
+    with open_house() as house:
+        house.handler()
+        before = read(client)
+        house.say(("a", 1))
+        bus_clock.advance(seconds=40)
+        during = read(client)
+        house.settle()
+        after = read(client)
+
+    told = [("mcommerce_fault", "", "outbox") in one for one in (before, during, after)]
+    assert told == [False, True, False]
+
+
 def test_without_a_database_the_counts_of_processes_are_told(db: None, client: Client, monkeypatch) -> None:
     from django.db import OperationalError
 
