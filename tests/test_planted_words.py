@@ -98,7 +98,7 @@ def test_a_wrong_name_in_the_readmes_example_fails() -> None:
     [
         (mail_once.FILES["mcommerce/newsletter/events.py"], "topic=", "topics="),
         (mail_once.FILES["mcommerce/newsletter/handlers.py"], "clock, effect", "clock, effects"),
-        (mail_once.FILES["mcommerce/newsletter/mail.py"], "import SMTPServerDisconnected", "import SMTPServerGone"),
+        (mail_once.FILES["mcommerce/newsletter/mail.py"], "import send_once", "import sent_once"),
         (programs.declaration(), "unsigned_from", "unsigned_by"),
         (blocks("add-a-french-text.md", "python")[0], "import gettext", "import gettexts"),
         (bus_page.IMPORTED, "effect", "effects"),

@@ -60,7 +60,7 @@ class Watch:
         self._thread.join(CLOSE_SECONDS)
 
     def found(self) -> dict[str, str]:
-        """Return each part's last result. `checks` is added to them if the results are too old to be trusted."""
+        """Return the last result of each part. If they are too old to be trusted, the part `checks` is added."""
         now, in_hand = time.monotonic(), self._in_hand
         said = {part.name: self._said.get(part.name, "not looked at yet") for part in self._parts}
         if in_hand and now - in_hand[1] > HANGS_SECONDS:

@@ -62,9 +62,9 @@ class ChangeBuffer:
                 self._changes.extend(changes)
 
     def audit(self) -> int:
-        """Read each station again that was behind its row at this audit and the last one. Return the number of changes.
+        """Load each station whose live state was older than its row at this audit and the one before.
 
-        A station that is behind for the first time is left alone: its event is probably on its way. The event also says
+        Return the number of changes. A station that is behind for the first time is left alone: its event is probably on its way. The event also says
         what happened, which the row does not.
         """
         with self._receiving:

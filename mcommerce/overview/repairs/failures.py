@@ -75,7 +75,7 @@ def failure(request: HttpRequest, cause: str) -> HttpResponse:
 @require_POST
 @for_staff(MAY_OPERATE)
 def select(request: HttpRequest, cause: str) -> HttpResponse:
-    """Freeze the letters that the page showed, and lead to the page that asks with their number."""
+    """Store which letters the page showed, and redirect to the page that asks for a confirmation of their number."""
     found = next(iter(failure_groups(cause)), None)
     ids = row_ids.read(request.POST.get("shown", ""), at_most=SELECTED_MAX)
     action = request.POST.get("action", "")
