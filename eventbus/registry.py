@@ -138,8 +138,9 @@ class Group:
             self.handlers.setdefault(wire_type, []).append(handler)
 
     def all(self) -> list[Handler]:
-        """Return all its handlers."""
-        return [handler for found in self.handlers.values() for handler in found]
+        """Return all its handlers, each once, also one that reads several versions of its event."""
+        found = {id(handler): handler for handlers in self.handlers.values() for handler in handlers}
+        return list(found.values())
 
     def of(self, record: Record) -> list[Handler]:
         """Return the handlers of a record; none if its type is unknown here, or it is not trusted (consuming.trust)."""

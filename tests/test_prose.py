@@ -33,6 +33,19 @@ def test_each_page_says_first_for_whom_it_is() -> None:
     assert silent == []
 
 
+def test_a_french_page_has_the_sections_and_links_of_the_english_one() -> None:
+    for french in (ROOT / "docs/fr").glob("*.md"):
+        here, there = french.read_text(), (ROOT / "docs" / french.name).read_text()
+        assert re.findall(r"^## .*", here, re.MULTILINE) == re.findall(r"^## .*", there, re.MULTILINE)
+        assert links(here, "../") == links(there, "fr/")
+
+
+def links(text: str, away: str) -> list[str]:
+    """The pages to which a page leads, without the way between the languages, and without the order."""
+    found = re.findall(r"\]\(([^)]+)\)", text)
+    return sorted(one.removeprefix(away) for one in found)
+
+
 def test_what_breaks_a_rule_is_found() -> None:
     assert RIDDLE.match("How far a group is.") and not RIDDLE.match("However, the offset.")
     assert too_long("word " * 31 + ".") and not too_long("word " * 15 + ". " + "Word " * 15 + ".")

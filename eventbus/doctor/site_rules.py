@@ -77,7 +77,7 @@ REQUESTS = Rule(
     "site.atomic-requests",
     "A page that calls a provider holds its locks meanwhile, and groups wait for them.",
     "Set ATOMIC_REQUESTS=False: each service has its own transaction.",
-    django("DATABASE-ATOMIC_REQUESTS"),
+    django("ATOMIC_REQUESTS"),
 )
 HEALTH = Rule(
     "site.connection-health",

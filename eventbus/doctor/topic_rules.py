@@ -16,7 +16,12 @@ def _topic(name: str) -> str:
     return kafka("topicconfigs", name)
 
 
-MISSING = Rule("topic.missing", "Events of the topic wait in the outbox.", APPLY, _topic("partitions"))
+MISSING = Rule(
+    "topic.missing",
+    "Events of the topic wait in the outbox.",
+    APPLY,
+    "Kafka, Adding topics: https://kafka.apache.org/documentation/#basic_ops_add_topic",
+)
 PARTITIONS = Rule(
     "topic.partitions",
     "Another number of partitions puts keys into other partitions, where order per key ends.",

@@ -75,6 +75,7 @@ def test_a_group_gets_every_version_in_the_present_shape(
 
     assert heard == [TillOpened(till="7", amount=1_900, currency="EUR", town="Lyon")]
     assert is_known(wire_type)
+    assert len(registry.groups["tills"].all()) == 1
 
 
 @pytest.mark.misfits
