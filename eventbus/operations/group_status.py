@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Subquery
 
 from eventbus import clock
 from eventbus.backends.base import TopicPartition
@@ -59,9 +59,10 @@ def progress() -> list[Any]:
 
 def read(progress: Iterable[Any], ends: Mapping[TopicPartition, int]) -> list[GroupStatus]:
     """Return a status for each group and topic, from the rows of `progress` and the ends of the log."""
+    parked = _parked()
     waits = {
-        "retrying_keys": _parked(ParkedKey.State.RETRYING),
-        "dead_keys": _parked(ParkedKey.State.DEAD),
+        "retrying_keys": parked[ParkedKey.State.RETRYING],
+        "dead_keys": parked[ParkedKey.State.DEAD],
         "dead_letters": _letters(),
     }
     rows: dict[tuple[str, str], list[Any]] = {}
@@ -104,14 +105,17 @@ def _sum(counts: Sequence[int | None]) -> int | None:
     return None if None in counts else sum(filter(None, counts))
 
 
-def _parked(state: str) -> Counter[tuple[str, str]]:
-    return _by_group_and_topic(ParkedKey.objects.filter(state=state).values_list("group", "topic"))
+def _parked() -> dict[str, Counter[tuple[str, str]]]:
+    """Return the number of parked keys by state, then by group and topic."""
+    found: dict[str, Counter[tuple[str, str]]] = {state: Counter() for state in ParkedKey.State.values}
+    for state, group, topic, count in (
+        ParkedKey.objects.order_by().values_list("state", "group", "topic").annotate(count=Count("id"))
+    ):
+        found[state][group, topic] = count
+    return found
 
 
 def _letters() -> Counter[tuple[str, str]]:
-    return _by_group_and_topic(DeadLetter.objects.filter(state=DeadLetter.State.OPEN).values_list("group", "topic"))
-
-
-def _by_group_and_topic(pairs: "QuerySet[ParkedKey | DeadLetter, tuple[str, str]]") -> Counter[tuple[str, str]]:
-    counted = pairs.order_by().annotate(count=Count("id"))
-    return Counter({(group, topic): count for group, topic, count in counted})
+    """Return the number of dead letters that wait for an operator, by group and topic."""
+    letters = DeadLetter.objects.filter(state=DeadLetter.State.OPEN).order_by().values_list("group", "topic")
+    return Counter({(group, topic): count for group, topic, count in letters.annotate(count=Count("id"))})

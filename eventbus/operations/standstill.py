@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
 from eventbus import backends, clock, registry
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import LogUnavailable
-from eventbus.models import ConsumerGroup, OutboxRow, Progress, Timer
+from eventbus.models import ConsumerGroup, Timer
 from eventbus.operations.problem import Problem
 
 STANDS_SECONDS = 60.0  # twice a handler's time limit by default; if it declares a longer one, twice that
@@ -26,9 +27,10 @@ class Standing(msgspec.Struct, frozen=True):
     seconds: float
 
 
-def standing(progress: Iterable[Progress], ends: Mapping[TopicPartition, int] = MappingProxyType({})) -> list[Standing]:
+def standing(progress: Iterable[Any], ends: Mapping[TopicPartition, int] = MappingProxyType({})) -> list[Standing]:
     """Return the groups that stand, since their last move or the arrival of the next event, whichever came later.
 
+    `progress`: the rows of `group_status.progress`, which know when the next event arrived.
     A group that has never moved stands since its creation at the earliest. `ends` are the ends of the log, which show
     other programs' records too. No table has the time of their arrival, so a group that waits for one stands since its
     last move.
@@ -53,19 +55,19 @@ def seconds_max(group: str) -> float:
     return max(STANDS_SECONDS, 2 * known.seconds) if known else STANDS_SECONDS
 
 
-def _since(row: Progress, created: datetime | None) -> datetime | None:
-    ahead = OutboxRow.objects.filter(topic=row.topic, partition=row.partition, offset__gte=row.offset)
-    arrived = ahead.order_by("offset").values_list("appended_at", flat=True).first()
+def _since(row: Any, created: datetime | None) -> datetime | None:
+    arrived: datetime | None = row.waits_since
     if arrived is None:
         return None
-    if row.moved_at:
-        return max(arrived, row.moved_at)
+    moved: datetime | None = row.moved_at
+    if moved:
+        return max(arrived, moved)
     # A new group may begin with old events. After a change of the machine's clock its creation may lie ahead.
     return max(arrived, created) if created and created <= clock.now() else arrived
 
 
 def _since_for_others(
-    row: Progress, created: datetime | None, ends: Mapping[TopicPartition, int], limit: datetime
+    row: Any, created: datetime | None, ends: Mapping[TopicPartition, int], limit: datetime
 ) -> datetime | None:
     """Return the group's last move if another program's record has waited for it since before `limit`."""
     moved = row.moved_at or created

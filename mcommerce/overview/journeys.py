@@ -40,9 +40,12 @@ class Entry(NamedTuple):
 
 
 @require_safe
-@for_staff(MAY_SEE_EVENTS)  # the page shows what events contain
+@for_staff(MAY_SEE_EVENTS)
 def journey(request: HttpRequest) -> HttpResponse:
-    """Show the journey of what the search box names; without a question, the box and what may be typed into it."""
+    """Show the journey of what the search box names; without a question, the box and what may be typed into it.
+
+    The template shows contents, and errors that may quote them, only to those who may look into payloads.
+    """
     question = request.GET.get(QUESTION, "").strip()[:KEY_CHARACTERS_MAX]
     title = (f"{question} | " if question else "") + _("Event bus: journey")
     context = {**context_of(request, "journey"), "title": title, "question": question}

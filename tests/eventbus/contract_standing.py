@@ -3,8 +3,8 @@
 import pytest
 
 from eventbus import clock
-from eventbus.models import ConsumerGroup, Progress, Timer
-from eventbus.operations import pausing, standstill
+from eventbus.models import ConsumerGroup, Timer
+from eventbus.operations import group_status, pausing, standstill
 from eventbus.operations.standstill import STANDS_SECONDS, Standing
 from eventbus.registry import HANDLER_SECONDS
 from tests.eventbus.bus_app import House, Noted, until
@@ -128,4 +128,4 @@ class NothingTakesForEver:
         assert standstill.problems([]) == ["Timers that are over 60 s late: 1. Nobody relays, or the relay cannot."]
 
     def _standing(self) -> list[Standing]:
-        return standstill.standing(Progress.objects.all())
+        return standstill.standing(group_status.progress())

@@ -46,6 +46,7 @@ def operator(db: None) -> Client:
         "view_product",
         "view_timer",
         "view_deadletter",
+        "view_payload",
     )
 
 
@@ -173,6 +174,17 @@ def test_who_may_not_see_orders_finds_none_by_number_or_address(order_of: Callab
 
     assert events(page(only_the_bus, order.number)) == events(page(only_the_bus, order.email)) == []
     assert "Awaiting payment" not in page(only_the_bus, str(order.id))
+
+
+def test_who_may_not_look_into_payloads_sees_the_way_of_events_and_not_their_content(
+    order_of: Callable[..., Order], operator: Client
+) -> None:
+    order = order_of()
+    only_the_bus = page(staff("view_outboxrow"), str(order.id))
+
+    assert events(only_the_bus) == events(page(operator, str(order.id))) != []
+    assert '"order_id"' in page(operator, str(order.id)) and '"order_id"' not in only_the_bus
+    assert order.email in page(operator, str(order.id)) and order.email not in only_the_bus
 
 
 def test_what_nobody_knows_is_said_to_be_unknown(operator: Client) -> None:
