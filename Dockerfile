@@ -4,8 +4,9 @@
 #     docker run --publish 8000:8000 --env SECRET_KEY=... --env ALLOWED_HOSTS=shop.example ... mcommerce pages
 
 FROM python:3.11-slim AS build
-COPY requirements.txt .
-RUN pip wheel --no-cache-dir --require-hashes --requirement requirements.txt --wheel-dir /wheels
+# The site and what sends its traces: they are sent only where a collector is named.
+COPY requirements-traces.txt .
+RUN pip wheel --no-cache-dir --require-hashes --requirement requirements-traces.txt --wheel-dir /wheels
 
 FROM python:3.11-slim
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 VAR_DIR=/var/lib/mcommerce EVENTBUS_LIVENESS_FILE=/tmp/alive

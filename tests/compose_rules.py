@@ -24,6 +24,7 @@ KNOWN_TO = {
     "KAFKA_ADMIN_PASSWORD": {"setup", "acls", "kafka"},
     "JCDECAUX_API_KEY": SITE,
     "HEALTH_TOKEN": SITE,
+    "METRICS_TOKEN": SITE,
     "EVENTBUS_NOTIFY_SECRET": SITE,
     "EMAIL_URL": SITE,
 }
