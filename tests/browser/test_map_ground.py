@@ -83,3 +83,15 @@ def test_the_switch_stands_in_the_address(page: Page, live_site: LiveSite, kind:
     page.reload()
 
     expect(page.locator(f"#kind input[value={kind}]")).to_be_checked()
+
+
+def test_keys_alone_choose_a_station_on_the_map(page: Page, live_site: LiveSite) -> None:
+    see_live(page, CITY + RIVER)
+    page.locator(".map__signs[data-draws]").wait_for(state="attached")
+    page.locator("#map canvas.maplibregl-canvas").focus()
+
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#selected")).to_be_visible()
+    assert "station=" in page.url
