@@ -64,8 +64,8 @@ class ChangeBuffer:
     def audit(self) -> int:
         """Load each station whose live state was older than its row at this audit and the one before.
 
-        Return the number of changes. A station that is behind for the first time is left alone: its event is probably on its way. The event also says
-        what happened, which the row does not.
+        Return the number of changes. A station that is behind for the first time is left alone: its event is probably
+        on its way. The event also says what happened, which the row does not.
         """
         with self._receiving:
             close_old_connections()
