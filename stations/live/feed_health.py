@@ -18,6 +18,8 @@ from stations.models import PollPlan, PollRun
 
 LATE_AFTER_INTERVALS = 2  # one poll may be missed, for example when its process restarts
 NO_POLL = "No poll has finished in time: start manage.py poll_stations, or the server."
+STALE_AFTER_SECONDS = 3_600  # an hour: operators make an answer each minute, and at night some station reports
+OLD_DATA = "The feed answers, but what it says is old: the operator has to look."
 LATE_AFTER_SECONDS = 30  # and a poll may take its 15 s on a slow machine
 
 
@@ -27,7 +29,11 @@ class Condition(StrEnum):
     GOOD = "good"
     WAITING = "waiting"  # not polled yet
     FAILING = "failing"  # the last poll failed
+    STALE = "stale"  # the polls go well, but what the feed says is old
     LATE = "late"  # the last poll went well, but no further one comes: stopped, or no poller runs
+
+
+ADVICE = {Condition.FAILING: "", Condition.LATE: NO_POLL, Condition.STALE: OLD_DATA}
 
 
 class FeedHealth(NamedTuple):
@@ -40,6 +46,7 @@ class FeedHealth(NamedTuple):
     late_at: datetime | None = None  # the next poll should finish before this
     reason: str = ""
     detail: str = ""
+    updated_at: datetime | None = None  # when the feed made its last good answer, by its own word
 
     def after(self, poll: PollFinished) -> "FeedHealth":
         return FeedHealth(
@@ -50,6 +57,7 @@ class FeedHealth(NamedTuple):
             late_at=_late_at(poll.at, poll.interval_ms),
             reason=poll.reason,
             detail=poll.detail,
+            updated_at=poll.updated_at if poll.ok else self.updated_at,
         )
 
     def condition(self, now: datetime) -> Condition:
@@ -57,7 +65,16 @@ class FeedHealth(NamedTuple):
             return Condition.WAITING
         if not self.ok:
             return Condition.FAILING
-        return Condition.LATE if self.late_at and self.late_at < now else Condition.GOOD
+        if self.late_at and self.late_at < now:
+            return Condition.LATE
+        return Condition.STALE if self.stale_at and self.stale_at < now else Condition.GOOD
+
+    @property
+    def stale_at(self) -> datetime | None:
+        """Return when its last answer becomes too old to be called live. Invented stations have a time of their own."""
+        if self.updated_at is None or is_simulated(self.feed.name):
+            return None
+        return self.updated_at + timedelta(seconds=STALE_AFTER_SECONDS)
 
     def told(self) -> dict[str, Any]:
         return {
@@ -69,6 +86,8 @@ class FeedHealth(NamedTuple):
             "at": self.at,
             "good_at": self.good_at,
             "late_at": self.late_at,
+            "updated_at": self.updated_at,
+            "stale_at": self.stale_at,
             "reason": in_every_language(self.reason),
             "detail": self.detail,
         }
@@ -89,11 +108,13 @@ def health_of(contract: str, feeds: Iterable[FeedHealth]) -> FeedHealth | None:
 def problems() -> list[Problem]:
     """Return the feeds that fail or are late, for the operator's overview. One that an operator stopped is no fault."""
     titles = {Condition.FAILING: _("The feed %(name)s fails"), Condition.LATE: _("The feed %(name)s is not polled")}
+    titles[Condition.STALE] = _("The feed %(name)s gives old data")
     stopped = set(PollPlan.objects.filter(running=False).values_list("feed", flat=True))
     found = [(health, health.condition(clock.now())) for health in feeds_remembered()]
     return [
         Problem(
-            ": ".join(filter(None, [health.reason, health.detail])) or NO_POLL,
+            ": ".join(filter(None, [health.reason, health.detail]))
+            or (OLD_DATA if condition == Condition.STALE else NO_POLL),
             kind="feed",
             about=health.feed.name,
             since=health.good_at,
@@ -111,9 +132,12 @@ def _stored_health(feed: ActiveFeed, interval_ms: int) -> FeedHealth:
     if last is None:
         return FeedHealth(feed)
     ok = last.outcome == PollRun.Outcome.OK
-    good_at = last.started if ok else runs.filter(outcome="ok").values_list("started", flat=True).first()
     late_at = _late_at(last.started, interval_ms)
-    return FeedHealth(feed, ok, last.started, good_at, late_at, last.reason, last.detail)
+    good = last if ok else runs.filter(outcome="ok").first()
+    updated_at = good.updated_at if good else None
+    return FeedHealth(
+        feed, ok, last.started, good.started if good else None, late_at, last.reason, last.detail, updated_at
+    )
 
 
 def _late_at(asked_at: datetime, interval_ms: int) -> datetime:

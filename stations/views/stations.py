@@ -87,6 +87,7 @@ def station(request: HttpRequest, feed: str, station_id: str) -> HttpResponse:
         "raw": msgspec.json.format(msgspec.json.encode(StationView.of(found)), indent=1).decode(),
         **_ground(),
         "answered_at": health and health.good_at,
+        "seen_at": found.seen_at if found.bad or found.gone else health and health.good_at,
         "feeds": feeds_told([health]),
         "simulated": is_simulated(feed),
         "bad_words": bad_words(),

@@ -58,7 +58,7 @@ class Program:
         return {"epoch": self.epoch, "seq": self.seq}
 
     def bikes(self, number: int) -> int:
-        bikes: int = self.stations[f"simulator:lyon:{number}"]["bikes"]
+        bikes: int = self.stations[f"simulator/lyon-{number}"]["bikes"]
         return bikes
 
 

@@ -20,7 +20,7 @@ from tests.reference.socket_program import PAGE, SENT, SITE, connected
 from tests.reference.tables import ROOT, rows
 from tests.stations.socket_client import DEADLINE_SECONDS, NOON, closed_with, happens, key, on_a_loop, polled, state
 
-STATION = "simulator:lyon:7"
+STATION = "simulator/lyon-7"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -150,7 +150,7 @@ async def test_who_asks_to_follow_others_gets_them_instead() -> None:
             await program.ask(contracts=[contract])
             await program.next("snapshot")
 
-    assert program.stations.keys() == {"simulator:nantes:1"}
+    assert program.stations.keys() == {"simulator/nantes-1"}
 
 
 # --- who is let in, and how it ends ----------------------------------------------------------------------------------

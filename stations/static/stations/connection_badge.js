@@ -24,7 +24,7 @@ export function showConnection(socket, feeds) {
     if (detail.state === "live" && trouble) {
       delete element.dataset.ms;
       const look = trouble.condition === "waiting" ? "connecting" : "stale";
-      return write(look, say(`state-${trouble.condition}-feed`, { age: ageOf(trouble.feed) }).trim());
+      return write(look, say(`state-${trouble.condition}-feed`, { age: ageOf(trouble.feed, trouble.condition) }).trim());
     }
     const words = detail.state === "waiting" ? sayMany("state-waiting", detail.seconds) : say(`state-${detail.state}`, detail);
     if (detail.state !== "live" || element.dataset.state !== "live") write(LOOKS[detail.state], words);

@@ -43,7 +43,8 @@ export class Feeds extends EventTarget {
   condition(feed) {
     if (!feed.at) return "waiting";
     if (!feed.ok) return "failing";
-    return this.socket.msSince(feed.late_at) > 0 ? "late" : "good";
+    if (this.socket.msSince(feed.late_at) > 0) return "late";
+    return feed.stale_at && this.socket.msSince(feed.stale_at) > 0 ? "stale" : "good";
   }
 
   refresh() {
@@ -63,7 +64,7 @@ export class Feeds extends EventTarget {
   inWords(feed) {
     const condition = this.condition(feed);
     if (condition === "good") return "";
-    const values = { feed: feed.name, reason: ours(feed.reason), age: ageOf(feed) };
+    const values = { feed: feed.name, reason: ours(feed.reason), age: ageOf(feed, condition) };
     if (condition === "failing" && !values.age) return say("feed-never", values);
     return say(`feed-${condition}`, values);
   }
@@ -86,5 +87,8 @@ export class Feeds extends EventTarget {
   }
 }
 
-/** Return the age of a feed's last answer, "2 minutes ago"; "" if it never answered. */
-export const ageOf = (feed) => (feed.good_at ? ago(new Date(feed.good_at)) : "");
+/** Return the age of what a feed last said, "2 minutes ago"; "" if it never answered. */
+export function ageOf(feed, condition) {
+  const at = condition === "stale" ? feed.updated_at : feed.good_at;
+  return at ? ago(new Date(at)) : "";
+}

@@ -23,6 +23,8 @@ const NEIGHBOURS = 5;
 const ZOOM = 14; // some streets around
 let map = null;
 let drawing = false;
+let shown = null; // the station as last sent
+let goodAt = null; // the last good poll of its feed
 const showMs = showConnection(socket, feeds);
 const feed = new ChangeFeed(document.getElementById("ticker"), { href: () => null, time: cityTime });
 
@@ -97,9 +99,20 @@ function show(station) {
   document.getElementById("status").replaceChildren(statusBadge(station));
   showUnreadable(station);
   document.getElementById("raw").textContent = JSON.stringify(station, null, 1);
+  shown = station;
+  showSeen();
   const changed = page.querySelector('[data-figure="changed"]');
   changed.dateTime = station.polled_at;
   writeCityTime(changed);
+}
+
+/** Show when the station was last seen good: at the last good poll of its feed, or before its row turned bad. */
+function showSeen() {
+  const seen = page.querySelector('[data-figure="seen"]');
+  const at = shown?.bad ? shown.seen_at : goodAt;
+  if (!seen || !at) return;
+  seen.dateTime = at;
+  writeCityTime(seen);
 }
 
 function showUnreadable(station) {
@@ -118,7 +131,11 @@ function showGone() {
 }
 
 socket.addEventListener("frame", ({ detail: frame }) => {
-  if (frame.type === "feed") feeds.take(frame);
+  if (frame.type === "feed") {
+    feeds.take(frame);
+    if (frame.name === feedName) goodAt = frame.good_at;
+    showSeen();
+  }
   if (frame.type === "fragments") document.dispatchEvent(new CustomEvent("fragments", { detail: frame.fragments }));
   if (frame.type === "snapshot") world.replace(frame.stations);
   const happened = frame.type === "delta" ? world.apply(frame) : null;
