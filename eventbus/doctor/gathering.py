@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
+from django.utils.module_loading import import_string
 
 from eventbus import backends, clock, registry
+from eventbus.backends.base import Backend
 from eventbus.database.unit_of_work import unit_of_work
 from eventbus.doctor import database_facts
 from eventbus.doctor.facts import Clients, Facts, Folder, Log, PostgreSQL, Site, SQLite
@@ -24,6 +26,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 RETENTION_HOURS = 24  # of pruning, where the settings say nothing
 KAFKA = "eventbus.backends.kafka."
+SIGNING_IN = ("security.", "sasl.", "ssl.")  # the settings without which brokers answer nobody
 KEY_FILE = "secret_key"  # in VAR_DIR: the key that the settings made at the first start
 
 
@@ -36,7 +39,7 @@ def gather() -> Facts:
             with unit_of_work():
                 return ask()
         except Exception as error:  # any: a doctor who cannot see one thing looks at the others
-            logger.info("The doctor cannot see the %s", what, exc_info=True)
+            logger.debug("The doctor cannot see the %s", what, exc_info=True)
             unknown[what] = f"{type(error).__name__}: {error}".strip()
             return otherwise
 
@@ -48,10 +51,12 @@ def gather() -> Facts:
         postgres = asked("database", lambda: database_facts.postgresql(living), None)
     elif connection.vendor == "sqlite":
         file = asked("database", lambda: database_facts.sqlite(living), None)
+    nothing: dict[str, timedelta] = {}
+    waits = asked("lag", _waits, nothing)
     return Facts(
         site=_site(living),
         clients=asked("clients", _clients, None),
-        log=asked("brokers", _log, None),
+        log=asked("brokers", lambda: _log(waits), None),
         postgresql=postgres,
         sqlite=file,
         unknown=unknown,
@@ -75,26 +80,40 @@ def _clients() -> Clients | None:
     )
 
 
-def _log() -> Log | None:
-    try:
-        backend = backends.current()
-    except ImproperlyConfigured:  # the rules about the clients say why
-        return None
+def _log(waits: dict[str, timedelta]) -> Log | None:
+    backend = _backend()
     if backend.topics is None:
         return None
     names = sorted({*registry.topics(), *(one.topic for one in site_events().values())})
     found = backend.topics.settings(names)
-    now, waits = clock.now(), dict[str, timedelta]()
-    for row in group_status.progress():
-        if row.waits_since is not None:
-            waits[row.topic] = max(waits.get(row.topic, timedelta()), now - row.waits_since)
     return Log(
         brokers=found,
         declared={topic: backend.topics.wanted(topic) for topic in names},
         waits=waits,
         others=tuple(backend.other_sites(registry.groups)),
-        newest_ahead=None if found.newest_at is None else found.newest_at - now,
+        newest_ahead=None if found.newest_at is None else found.newest_at - clock.now(),
     )
+
+
+def _backend() -> Backend:
+    """Return the backend. One that refuses its settings is made without them, since the rules say what is wrong."""
+    try:
+        return backends.current()
+    except ImproperlyConfigured:
+        chosen: dict[str, Any] = settings.EVENTBUS
+        options = chosen.get("OPTIONS", {})
+        clients = {name: value for name, value in options["clients"].items() if name.startswith(SIGNING_IN)}
+        made: Backend = import_string(chosen["BACKEND"])(**{**options, "clients": clients})
+        return made
+
+
+def _waits() -> dict[str, timedelta]:
+    """Return for how long the oldest event of each topic waits for a group."""
+    now, waits = clock.now(), dict[str, timedelta]()
+    for row in group_status.progress():
+        if row.waits_since is not None:
+            waits[row.topic] = max(waits.get(row.topic, timedelta()), now - row.waits_since)
+    return waits
 
 
 def _site(living: list[ProcessStatus]) -> Site:

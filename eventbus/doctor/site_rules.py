@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from eventbus.doctor.facts import LOOPBACK, Found, Rule, Site, django
 
 KEY_CHARACTERS_MIN, KEY_KINDS_MIN = 50, 5  # Django's own check asks for as much
+KNOWN_WORDS = ("change", "secret", "password", "example")  # in a random text they come once in a lifetime
 KEY_MADE_BY_DJANGO = "django-insecure-"  # how `startproject` begins the key that it writes into the source
 RETENTION_MAX = timedelta(days=90)  # a million rows of outbox and inbox for ten thousand events a day
 FREE_BYTES_MIN = 200 * 2**20  # an hour of logs, and the room that SQLite and pictures need for a moment
@@ -138,6 +139,8 @@ def _of_key(site: Site) -> Found:
         yield KEY.found(f"SECRET_KEY has {len(key)} characters of {len(set(key))} kinds")
     elif key.startswith(KEY_MADE_BY_DJANGO):
         yield KEY.found(f"SECRET_KEY begins with {KEY_MADE_BY_DJANGO}, so it lies in a source file")
+    elif key in (key + key)[1:-1] or any(word in key.lower() for word in KNOWN_WORDS):
+        yield KEY.found("SECRET_KEY repeats itself, or has a word that everybody tries")
     if site.key_kept and site.public:
         yield KEY_KEPT.found("SECRET_KEY was made at the first start, and the site is public")
 

@@ -151,6 +151,8 @@ def test_a_site_that_endangers_nothing_has_no_findings() -> None:
         (facts(log=log(retention_ms=str(3 * int(DAY_MS)))), "topic.retention"),
         (facts(log=log(message_timestamp_after_max_ms="1000")), "topic.timestamp-bounds"),
         (facts(site=site(secret_key="a" * 60)), "site.secret-key"),
+        (facts(site=site(secret_key="abcdefgh" * 8)), "site.secret-key"),
+        (facts(site=site(secret_key="please-change-this-key" + site().secret_key)), "site.secret-key"),
         (facts(site=site(url="http://127.0.0.1", hosts=("localhost",))), "proxy.header-without-proxy"),
     ],
 )
