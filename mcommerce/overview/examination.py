@@ -58,8 +58,11 @@ class _Examination:
         self._thread.start()
         return self
 
-    def close(self) -> None:
+    def stop(self) -> None:
         self._stop.set()
+
+    def close(self) -> None:
+        self.stop()
         self._thread.join(CLOSE_SECONDS)
 
     def _run(self) -> None:

@@ -13,12 +13,14 @@ from django.core import mail
 from django.db import OperationalError
 
 from eventbus import clock
+from eventbus.database.leases import Lease
 from eventbus.models import ConsumerGroup
 from mcommerce.notices import fault_watch
 from mcommerce.notices.fault_watch import FaultWatch
 from mcommerce.notices.models import ToldFault
 from mcommerce.overview.faults import Fault
 from outside import circuit_breaker
+from tests.eventbus.bus_app import until
 
 SECRET = "a secret of twenty characters"
 DISK = Fault("A disk is full", "/var cannot be written: No space left", id="disk:")
@@ -225,6 +227,21 @@ def test_without_anybody_to_tell_nothing_runs(monkeypatch: pytest.MonkeyPatch, s
     monkeypatch.setattr(FaultWatch, "start", lambda self: pytest.fail("it was started"))
 
     fault_watch.start()
+
+
+def test_the_thread_checks_until_it_is_closed_and_leaves_the_lease(
+    receiver: Receiver, present: list[Fault], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fault_watch, "LOOK_SECONDS", 0.01)
+    present.append(DISK)
+
+    watch = FaultWatch().start()
+    until(lambda: receiver.posts, "the fault is told")
+    watch.close()
+
+    assert not watch._thread.is_alive()
+    assert receiver.told() == [("fault.began", "disk:")]
+    assert not Lease(fault_watch.LEASE).held_by_another()
 
 
 def test_faults_that_are_real_reach_operators(receiver: Receiver) -> None:
