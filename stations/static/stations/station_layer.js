@@ -119,8 +119,8 @@ export class StationLayer {
     const pen = this.cleared(view);
     const near = this.map.getZoom() >= NEAR_ZOOM;
     if (near && this.hasGrid) drawGrid(pen, this.ink, view);
+    if (near && this.hasGrid) drawCityNames(pen, this.ink, view, this.drawn, this.cityName); // below the signs, whose numbers matter more
     for (const sign of this.drawn) this.drawSign(pen, sign);
-    if (this.hasGrid && near) drawCityNames(pen, this.ink, view, this.drawn, this.cityName);
     if (!near) drawClusterNames(pen, this.ink, view, this.drawn, this.cityName);
     if (this.origin) drawOrigin(pen, this.ink, view.at(this.origin));
     this.canvas.dataset.draws = Number(this.canvas.dataset.draws ?? 0) + 1; // for measurements

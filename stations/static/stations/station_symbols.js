@@ -5,6 +5,7 @@ import { stateOf } from "./station_store.js";
 const TOKENS = ["surface", "ink", "accent", "bikes", "docks", "void", "closed", "map-sea", "map-line", "map-land", "map-label", "serif", "sans"];
 const NUMBER_FROM_RADIUS_PX = 9; // below, a number inside cannot be read
 const NUMBER_MIN_PX = 11;
+const LONG_NUMBER = 3; // characters; a longer one is written smaller
 const FULL_CIRCLE = 2 * Math.PI;
 const compact = new Intl.NumberFormat(document.documentElement.lang || "en", { notation: "compact", maximumFractionDigits: 1 });
 const COLOURS = { bikes: "bikes", ebikes: "bikes", places: "docks" };
@@ -128,11 +129,13 @@ function drawMark(pen, ink, text, x, y, radius) {
 
 function drawNumber(pen, ink, value, x, y, radius) {
   if (radius < NUMBER_FROM_RADIUS_PX) return;
-  pen.font = `600 ${Math.max(NUMBER_MIN_PX, Math.round(radius))}px ${ink.sans}`;
+  const text = typeof value === "number" && value > 999 ? compact.format(value) : String(value);
+  const size = text.length > LONG_NUMBER ? radius * 0.8 : radius;
+  pen.font = `600 ${Math.max(NUMBER_MIN_PX, Math.round(size))}px ${ink.sans}`;
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   pen.fillStyle = ink.ink;
-  pen.fillText(typeof value === "number" && value > 999 ? compact.format(value) : String(value), x, y + 0.5);
+  pen.fillText(text, x, y + 0.5);
 }
 
 function stroke(pen, colour, width, [fromX, fromY], [toX, toY]) {
