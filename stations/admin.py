@@ -15,7 +15,7 @@ from eventbus import clock
 from eventbus.admin.model_admin import BigTable, ReadOnly, mark_column
 from stations.feeds import cities
 from stations.feeds.quarantine import Hold
-from stations.models import PollPlan, PollRun, Remark, Station, StationHistory, StationRuling
+from stations.models import PollPlan, PollRun, Remark, RemarkBox, Station, StationHistory, StationRuling
 from stations.services import recording, rulings, search
 
 RULED_AT_ONCE_MAX = 1_000  # stations of one action: each takes some milliseconds while the page waits
@@ -130,6 +130,11 @@ class PollRunAdmin(ReadOnly, BigTable):
 @admin.register(PollPlan)
 class PollPlanAdmin(ReadOnly, BigTable):
     list_display = ("feed", "running", "interval_ms", "calls_left", "changed_at")
+
+
+@admin.register(RemarkBox)
+class RemarkBoxAdmin(ReadOnly, BigTable):
+    list_display = ("is_open", "changed_at")
 
 
 @admin.register(Remark)

@@ -14,4 +14,4 @@ class StationsConfig(AppConfig):
     subjects: ClassVar = "stations.services.subjects.find"
     front_page: ClassVar = "stations:dashboard"
     problems: ClassVar = "stations.live.feed_health.problems"
-    staff_groups: ClassVar = {"operator": ("view_*", "change_pollplan", "rule_station", "add_remark", "delete_remark")}
+    staff_groups: ClassVar = {"operator": ("view_*", "change_pollplan", "rule_station", "delete_remark")}

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import datetime
+from ipaddress import ip_address, ip_network
 
 from django.core.cache import cache
 from django.db import Error as DatabaseUnavailable
@@ -11,6 +12,7 @@ logger = logging.getLogger(__name__)
 
 REMARK_SECONDS = 60  # the length of a window; windows begin at multiples of it
 REMARKS_PER_CLIENT = 3  # in a window: enough to correct oneself, too few to flood
+IPV6_PREFIX = 64  # bits; a household has such a network to itself
 REMARKS_OF_ALL = 60  # in a window: the most that one client with many addresses can flood
 
 
@@ -32,6 +34,16 @@ def count_remark(*, client: str, now: datetime) -> None:
     for name, most in ((who, REMARKS_PER_CLIENT), ("all", REMARKS_OF_ALL)):
         if _count(f"stations.remarks:{window}:{name}") > most:
             raise RemarksTooOften(REMARK_SECONDS - passed)
+
+
+def network_of(address: str) -> str:
+    """Return the network that an address counts for: an IPv6 household has one of many addresses."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return "unknown"
+    mapped = getattr(found, "ipv4_mapped", None)  # a dual-stack server names IPv4 visitors so
+    return str(mapped or (found if found.version == 4 else ip_network((int(found), IPV6_PREFIX), strict=False)))
 
 
 def _count(key: str) -> int:

@@ -183,3 +183,21 @@ class Remark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name or '?'}: {self.message[:40]}"
+
+
+class RemarkBox(models.Model):
+    """The state of the remark box. Its only row is written when staff close the box for the first time."""
+
+    ONLY = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY, editable=False)
+    is_open = models.BooleanField(_("open"), default=True)
+    changed_at = models.DateTimeField(_("changed at"))
+
+    class Meta:
+        verbose_name = _("remark box")
+        verbose_name_plural = _("remark box")
+        constraints = (models.CheckConstraint(condition=Q(id=1), name="remarkbox_is_one"),)
+
+    def __str__(self) -> str:
+        return "open" if self.is_open else "closed"

@@ -16,6 +16,7 @@ urlpatterns = [
     path("producer/", producer_page.page, name="producer"),
     path("producer/plan/<str:feed>/", producer_page.steer, name="steer"),
     path("producer/remark/", producer_page.leave_remark, name="remark"),
+    path("producer/remarks/", producer_page.switch_remarks, name="switch_remarks"),
     *([path("map.pmtiles", map_file.map_file, name="map-file")] if settings.STATIONS_MAP_FILE else []),  # open to all
     path("<feed:feed>/<station_id:station_id>/", stations.station, name="station"),
 ]

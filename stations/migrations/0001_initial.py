@@ -67,6 +67,19 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='RemarkBox',
+            fields=[
+                ('id', models.PositiveSmallIntegerField(default=1, editable=False, primary_key=True, serialize=False)),
+                ('is_open', models.BooleanField(default=True, verbose_name='open')),
+                ('changed_at', models.DateTimeField(verbose_name='changed at')),
+            ],
+            options={
+                'verbose_name': 'remark box',
+                'verbose_name_plural': 'remark box',
+                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='remarkbox_is_one')],
+            },
+        ),
+        migrations.CreateModel(
             name='Station',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

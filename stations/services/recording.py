@@ -26,7 +26,7 @@ from stations.models import (
     StationHistory,
     StationRuling,
 )
-from stations.services import poll_schedule
+from stations.services import poll_schedule, remark_box
 from stations.services.search import folded
 from stations.services.station_events import changed_event
 
@@ -222,9 +222,11 @@ _HISTORY_INSERT = (
 def leave_remark(*, name: str, message: str, client: str, now: datetime) -> Remark:
     """Store a visitor's remark and publish it. `client` identifies the visitor for the rate limit; the remark omits it.
 
-    Raises RemarkEmpty, RemarkTooLong, RemarksTooOften.
+    Raises RemarksClosed, RemarkEmpty, RemarkTooLong, RemarksTooOften.
     """
     name, message = (_seen(text) for text in (name, message))
+    if not remark_box.is_open():
+        raise remark_box.RemarksClosed
     if not message:
         raise RemarkEmpty
     if len(name) > REMARK_NAME_LENGTH_MAX or len(message) > REMARK_LENGTH_MAX:

@@ -15,7 +15,7 @@ MESSAGES_SECONDS = 10
 WHO_SECONDS = 30  # between two checks of a producer socket's user: it closes within a minute after a sign-out
 WATCH = "stations.view_pollplan"  # see the producer's page and its polls
 STEER = "stations.change_pollplan"
-REMARK = "stations.add_remark"
+MODERATE = "stations.delete_remark"
 
 
 def may_produce(user: Any, permission: str = WATCH) -> bool:

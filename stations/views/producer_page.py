@@ -9,7 +9,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -19,13 +19,13 @@ from django.views.decorators.http import require_POST, require_safe
 from eventbus import clock
 from stations.feeds.active_feeds import feed_names
 from stations.forms import PlanForm, RemarkForm
-from stations.limits import RemarksTooOften
+from stations.limits import RemarksTooOften, network_of
 from stations.live.feed_health import feeds_remembered
 from stations.live.status_frames import REMARKS_SHOWN, poll_key
 from stations.models import PollPlan, PollRun, Remark
-from stations.services import poll_schedule, recording
-from stations.sockets.admission import REMARK, STEER, WATCH, may_produce
-from stations.views.stations import feeds_told
+from stations.services import poll_schedule, recording, remark_box
+from stations.sockets.admission import MODERATE, STEER, WATCH, may_produce
+from stations.views.stations import feeds_told, show_dashboard
 
 POLLS_SHOWN = 30  # when the page is opened; it keeps up to 60 (producer.js)
 
@@ -71,8 +71,8 @@ def steer(request: HttpRequest, feed: str) -> HttpResponse:
 
 
 @require_POST
-@for_producers(REMARK)
 def leave_remark(request: HttpRequest) -> HttpResponse:
+    """Take a remark from anybody, while the box is open."""
     form = RemarkForm(request.POST)
     try:
         if form.is_valid() and _left(form, client=_client(request)):
@@ -82,7 +82,19 @@ def leave_remark(request: HttpRequest) -> HttpResponse:
         answer = _refused(request, form, status=429, remark_form=form)
         answer["Retry-After"] = str(often.retry_after)
         return answer
+    except remark_box.RemarksClosed:
+        form.add_error(None, _("The remark box is closed."))
+        return _refused(request, form, status=403, remark_form=form)
     return _refused(request, form, remark_form=form)
+
+
+@require_POST
+@for_producers(MODERATE)
+def switch_remarks(request: HttpRequest) -> HttpResponse:
+    """Close the remark box, or open it again."""
+    to_open = request.POST.get("action") == "open"
+    _log(request, remark_box.switch(to_open=to_open, now=clock.now()), _("Opened.") if to_open else _("Closed."))
+    return _done(request, _("Everybody may leave a remark.") if to_open else _("Nobody may leave a remark."))
 
 
 def _started(request: HttpRequest, form: PlanForm, feed: str) -> bool:
@@ -120,18 +132,18 @@ def _record(request: HttpRequest, steered: PollPlan) -> None:
     if request.user.is_authenticated:
         words = {"ms": steered.interval_ms, "calls": steered.calls_left}
         said = _("Started: every %(ms)s ms, %(calls)s calls (0: until stopped).") % words
-        LogEntry.objects.log_actions(
-            request.user.pk,
-            [steered],
-            CHANGE,
-            change_message=said if steered.running else _("Stopped."),
-            single_object=True,
-        )
+        _log(request, steered, said if steered.running else _("Stopped."))
+
+
+def _log(request: HttpRequest, changed: Model, said: str) -> None:
+    """Write who changed it into its admin history."""
+    if request.user.is_authenticated:
+        LogEntry.objects.log_actions(request.user.pk, [changed], CHANGE, change_message=said, single_object=True)
 
 
 def _client(request: HttpRequest) -> str:
-    """Return the remark's author: an account, or an address in a demonstration, where nobody signs in."""
-    return str(request.user.pk or request.META.get("REMOTE_ADDR", ""))
+    """Return the remark's author: an account, or the visitor's network."""
+    return str(request.user.pk or network_of(request.META.get("REMOTE_ADDR", "")))
 
 
 def _wants_json(request: HttpRequest) -> bool:
@@ -142,13 +154,15 @@ def _done(request: HttpRequest, told: str) -> HttpResponse:
     if _wants_json(request):
         return JsonResponse({"message": told})
     messages.success(request, told)
-    return redirect("stations:producer")
+    return redirect("stations:producer" if may_produce(request.user) else "stations:dashboard")
 
 
 def _refused(request: HttpRequest, form: Form, *, status: int = 400, **forms: Any) -> HttpResponse:
     if _wants_json(request):
         return JsonResponse({"errors": form.errors}, status=status)
-    return _page(request, status=status, **forms)
+    if may_produce(request.user):
+        return _page(request, status=status, **forms)
+    return show_dashboard(request, status=status, **forms)
 
 
 def _last_polls() -> QuerySet[PollRun]:
@@ -167,7 +181,8 @@ def _page(
         "plans": [{"plan": one, "form": (plan_forms or {}).get(one.feed) or PlanForm(plan=one)} for one in plans],
         "remark_form": remark_form or RemarkForm(),
         "may_steer": may_produce(request.user, STEER),
-        "may_remark": may_produce(request.user, REMARK),
+        "may_moderate": may_produce(request.user, MODERATE),
+        "box_is_open": remark_box.is_open(),
         "polls": [(poll_key(poll.feed, poll.started), poll) for poll in _last_polls()],
         "feeds": feeds_told(feeds_remembered()),
         "remarks": Remark.objects.order_by("-at")[:REMARKS_SHOWN],

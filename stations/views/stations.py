@@ -17,15 +17,16 @@ from stations.feeds.active_feeds import ActiveFeed, active_feeds
 from stations.feeds.cities import LIVE
 from stations.feeds.feed_interface import Bad
 from stations.feeds.registry import SIMULATOR, is_simulated
+from stations.forms import RemarkForm
 from stations.live import live_updates
 from stations.live.feed_health import Condition, FeedHealth, feeds_remembered, health_of
 from stations.live.live_state import LiveState, StationView
 from stations.live.status_frames import REMARKS_SHOWN
 from stations.models import Remark, Station, StationHistory
-from stations.services import search, statistics
+from stations.services import remark_box, search, statistics
 from stations.services.neighbours import neighbours
 from stations.services.statistics import City
-from stations.sockets.admission import REMARK, may_produce
+from stations.sockets.admission import may_produce
 from stations.views.map_file import map_file_address
 
 CHANGES_SHOWN = 20  # the last ones, on the dashboard and on a station's page
@@ -36,6 +37,11 @@ MAY_LOCATE = "geolocation=(self)"  # the browser tells the page, and the page te
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
     """Show all stations: every city's figures, and with `?contract=` one city's table. Complete without JavaScript."""
+    return show_dashboard(request)
+
+
+def show_dashboard(request: HttpRequest, *, status: int = 200, remark_form: RemarkForm | None = None) -> HttpResponse:
+    """Return the dashboard, also with a refused remark in its form."""
     cities = statistics.cities()
     contract = request.GET.get("contract", "").strip().casefold()
     query = request.GET.get("q", "").strip()[: search.QUERY_LENGTH_MAX]
@@ -56,14 +62,15 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "is_live": all(feed["condition"] == Condition.GOOD for feed in told),
         "places": [{"contract": c.name, "name": c.city, "lat": c.lat, "lng": c.lng} for c in LIVE],
         "may_produce": may_produce(request.user),
-        "may_remark": may_produce(request.user, REMARK),
+        "remark_form": remark_form or RemarkForm(),
+        "box_is_open": remark_box.is_open(),
         "bad_words": bad_words(),
         **_ground(),
         "simulated_source": SIMULATOR,
         "everywhere": _origin(active_feeds().feeds),
         **_origin([health.feed for health in concerned if health]),
     }
-    answer = render(request, "stations/dashboard.html", context)
+    answer = render(request, "stations/dashboard.html", context, status=status)
     answer.headers["Permissions-Policy"] = MAY_LOCATE
     return answer
 

@@ -255,6 +255,7 @@ NOT_PAGES = {
     "accounts:delete_address": "takes a form, answers with a redirect",
     "stations:state": "JSON",
     "stations:steer": "takes a form, answers with a redirect or JSON",
+    "stations:switch_remarks": "takes a form, answers with a redirect or JSON",
     "stations:remark": "takes a form, answers with a redirect or JSON",
     "set_language": "takes a form, answers with a redirect",
     "bus-events-export": "JSON lines",

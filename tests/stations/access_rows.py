@@ -15,7 +15,8 @@ ROUTES: dict[str, Route] = {
     "stations:station": Route(get=ALL),
     "stations:producer": Route(get=permission("stations.view_pollplan")),
     "stations:steer": Route(get=NO_METHOD, post=permission("stations.change_pollplan"), data={"action": "stop"}),
-    "stations:remark": Route(get=NO_METHOD, post=permission("stations.add_remark"), data={"message": "Hello"}),
+    "stations:remark": Route(get=NO_METHOD, post=ALL, data={"message": "Hello"}),
+    "stations:switch_remarks": Route(get=NO_METHOD, post=permission("stations.delete_remark"), data={"action": "open"}),
 }
 
 DESK: dict[str, Desk] = {
@@ -26,6 +27,7 @@ DESK: dict[str, Desk] = {
     "stations.stationhistory": Desk(),
     "stations.pollrun": Desk(),
     "stations.pollplan": Desk(),
+    "stations.remarkbox": Desk(),
     "stations.remark": Desk(
         delete=permission("stations.delete_remark"),
         actions={"delete_selected": permission("stations.delete_remark")},

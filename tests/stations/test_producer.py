@@ -11,6 +11,7 @@ from django.urls import reverse
 from eventbus.testing import settle
 from stations.feeds.feed_errors import Failure
 from stations.models import PollPlan, Remark
+from stations.services import remark_box
 from tests.frozen_database import without
 from tests.stations.socket_client import (
     DEADLINE_SECONDS,
@@ -72,7 +73,7 @@ def test_a_customer_is_refused(client: Client):
 
 
 @pytest.mark.usefixtures("closed")
-def test_staff_without_permission_neither_look_nor_steer_nor_leave_remarks(client: Client):
+def test_staff_without_permission_neither_look_nor_steer_nor_close_the_box(client: Client):
     client.force_login(person(is_staff=True))
 
     refused = client.get("/stations/producer/", headers={"accept-language": "en"})
@@ -80,9 +81,9 @@ def test_staff_without_permission_neither_look_nor_steer_nor_leave_remarks(clien
     assert refused.status_code == 403
     assert "lacks the permission" in refused.content.decode()
     assert start(client).status_code == 403
-    assert client.post("/stations/producer/remark/", {"message": "Hello"}).status_code == 403
+    assert client.post("/stations/producer/remarks/", {"action": "close"}).status_code == 403
     assert not PollPlan.objects.exists()
-    assert not Remark.objects.exists()
+    assert remark_box.is_open()
 
 
 @pytest.mark.usefixtures("closed")
@@ -93,7 +94,7 @@ def test_who_may_only_look_sees_no_form_and_steers_nothing(client: Client):
 
     assert 'id="polls"' in page
     assert "/stations/producer/plan/" not in page
-    assert "/stations/producer/remark/" not in page
+    assert "/stations/producer/remarks/" not in page
     assert start(client).status_code == 403
 
 
@@ -210,7 +211,7 @@ def test_a_flood_by_the_form_keeps_what_was_typed(client: Client, bus_clock):
 
 @pytest.mark.usefixtures("closed")
 def test_an_account_that_signs_in_anew_each_time_is_one_client(bus_clock):
-    ada, answers = person("add_remark", is_staff=True), []
+    ada, answers = person(is_staff=True), []
     for number in range(4):
         browser = Client(REMOTE_ADDR=f"198.51.100.{number}")
         browser.force_login(ada)

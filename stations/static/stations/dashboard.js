@@ -6,6 +6,7 @@ import { showConnection } from "./connection_badge.js";
 import { Favourites } from "./favourites.js";
 import { FavouritesPanel } from "./favourites_panel.js";
 import { Feeds, isSimulated } from "./feeds.js";
+import { enhanceForms } from "./forms.js";
 import { keepKind } from "./kind_switch.js";
 import { LiveSocket } from "./live_socket.js";
 import { StationsMap } from "./map.js";
@@ -262,5 +263,6 @@ find("find-go").hidden = true;
 city.addEventListener("change", () => choose(city.value));
 addEventListener("popstate", follow);
 feeds.addEventListener("change", showOrigin);
+enhanceForms();
 
 socket.open();

@@ -3,6 +3,7 @@
 import { localise } from "../site/local-time.js";
 import { showConnection } from "./connection_badge.js";
 import { Feeds } from "./feeds.js";
+import { enhanceForms } from "./forms.js";
 import { LiveSocket } from "./live_socket.js";
 import { remarkFrames } from "./remarks.js";
 import { make, number, ours, say, timeElement } from "./texts.js";
@@ -59,45 +60,7 @@ function trouble(poll) {
   return cell;
 }
 
-/** Send a form and show the result beside it; the socket shows the changes. */
-async function send(form, submitter) {
-  const told = form.querySelector(".form__told");
-  clearErrors(form);
-  try {
-    const answer = await fetch(form.getAttribute("action"), { method: "POST", headers: { Accept: "application/json" }, body: new FormData(form, submitter) });
-    const { message, errors } = await answer.json();
-    told.textContent = message ?? "";
-    if (errors) showErrors(form, errors);
-    else if ("reset" in form.dataset) form.reset();
-  } catch {
-    told.textContent = say("failed");
-  }
-}
-
-function clearErrors(form) {
-  form.querySelectorAll(".errorlist").forEach((list) => list.remove());
-  form.querySelectorAll("[aria-invalid]").forEach((input) => input.removeAttribute("aria-invalid"));
-}
-
-function showErrors(form, errors) {
-  for (const [name, messages] of Object.entries(errors)) {
-    const list = make("ul", "errorlist");
-    list.setAttribute("role", "alert");
-    list.append(...messages.map((message) => make("li", "", message)));
-    const input = form.elements[name];
-    if (input) input.setAttribute("aria-invalid", "true");
-    if (input) input.before(list);
-    else form.prepend(list);
-  }
-  form.querySelector("[aria-invalid]")?.focus();
-}
-
-for (const form of document.querySelectorAll("form[data-enhance]")) {
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    send(form, event.submitter);
-  });
-}
+enhanceForms();
 
 const socket = new LiveSocket(page.dataset.socket);
 const feeds = new Feeds(socket);

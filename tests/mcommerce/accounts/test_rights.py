@@ -133,7 +133,7 @@ MAY_CHANGE = {
         "payment.change_payment",
     },
     "operator": {
-        *("stations.change_pollplan", "stations.add_remark", "stations.delete_remark"),
+        *("stations.change_pollplan", "stations.rule_station", "stations.delete_remark"),
         "eventbus.operate",
     },
     "bus observer": set(),
