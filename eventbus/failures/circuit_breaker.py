@@ -31,6 +31,7 @@ KEYS_MIN = 10  # different keys among the failures: broken data of a few custome
 # The first and the longest pause between probes. Short disturbances end in seconds. Even after hours, the next probe
 # comes within the longest pause. A provider that is down is called about four times a minute.
 PROBE_SECONDS = (1.0, 15.0)
+LAST_ERROR = "The last: "  # in a reason, before the class and the text of an error
 ERROR_CHARACTERS = 200  # of the last error's text in the reason, to keep one readable line; parked keys have all of it
 
 
@@ -84,7 +85,7 @@ class CircuitBreaker:
             return ""
         return (
             f"{len(errors)} of the last {len(self._attempts)} first attempts failed, over {len(keys)} keys. "
-            f"The last: {errors[-1]}"
+            f"{LAST_ERROR}{errors[-1]}"
         )
 
     def trip_if_due(self) -> None:

@@ -16,6 +16,7 @@ from eventbus import clock, failpoints
 from eventbus.database.storable_text import TIME
 from eventbus.errors import BusError
 from eventbus.events import KEY_CHARACTERS_MAX
+from eventbus.failures.circuit_breaker import LAST_ERROR
 from eventbus.models import WHO_CHARACTERS_MAX, ConsumerGroup, OperatorAction
 from eventbus.operations.problem import Problem
 
@@ -49,8 +50,8 @@ def problems(found: Iterable[Standstill]) -> list[Problem]:
     return [
         Problem(
             f"The circuit breaker of group {one.group} is open since {one.breaker_opened_at:{TIME}}: "
-            f"{one.breaker_reason}. Mend what fails: a probe then closes it by itself, or manage.py eventbus resume "
-            f"{one.group} does.",
+            f"{_without_text(one.breaker_reason)}. Mend what fails: a probe then closes it by itself, or "
+            f"manage.py eventbus resume {one.group} does.",
             kind="breaker",
             about=one.group,
             since=one.breaker_opened_at,
@@ -58,6 +59,12 @@ def problems(found: Iterable[Standstill]) -> list[Problem]:
         for one in found
         if one.breaker_opened_at is not None
     ]
+
+
+def _without_text(reason: str) -> str:
+    """Return a reason with the class of the last error alone. Notices and pages for everybody must quote no payload."""
+    counts, marked, last = reason.partition(LAST_ERROR)
+    return f"{counts}{marked}{last.partition(':')[0]}"
 
 
 def unknown(names: Iterable[str]) -> list[str]:

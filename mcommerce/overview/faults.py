@@ -52,6 +52,7 @@ PARTS = {
     "checks": gettext_lazy("This server’s checks have stopped"),
     "leaving": gettext_lazy("This server is stopping"),
 }
+PAGES = {"breaker": "bus-breakers", "dead-letters": "bus-failures"}  # kinds that have a page of their own
 LISTS_BY_GROUP = ("deadletter", "ignoredtype", "parkedkey", "progress", "untrustedrecord")
 HEALTHY = "closed"  # the state of a circuit breaker that lets calls through
 
@@ -104,6 +105,10 @@ def _of_part(problem: Problem) -> Fault:
     if problem.heading:
         return Fault(problem.heading, problem, problem.since, reverse(problem.page), _id(problem))
     title, model = KINDS[problem.kind]
+    if problem.kind in PAGES:
+        return Fault(
+            str(title) % {"about": problem.about}, problem, problem.since, reverse(PAGES[problem.kind]), _id(problem)
+        )
     link = reverse(f"admin:eventbus_{model}_changelist")
     if problem.about and model in LISTS_BY_GROUP:
         link += "?" + urlencode({"group": problem.about})

@@ -48,7 +48,7 @@ def test_dead_letters_are_named_with_the_list_that_has_the_remedy(operator: Clie
     house.say(("vase", 1))
     house.settle()
 
-    assert faults(operator) == {"Events could not be handled": reverse("admin:eventbus_deadletter_changelist")}
+    assert faults(operator) == {"Events could not be handled": reverse("bus-failures")}
     page = operator.get(PAGE).content.decode()
     assert 'class="fault__since"' in page
     assert f"{reverse('admin:eventbus_deadletter_changelist')}?group=house-a" in page
