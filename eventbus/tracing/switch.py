@@ -18,7 +18,7 @@ def start(role: str) -> None:
     environment, by OpenTelemetry's own names.
     """
     global active
-    service = str(settings.EVENTBUS.get("TRACED_AS", ""))
+    service = str(settings.EVENTBUS.get("TRACED_AS") or "")
     if active is not None or not service:
         return
     from eventbus.tracing.exporting import provider_of
