@@ -45,6 +45,7 @@ KEPT = {
     ),
     "docs/how-to/mail-once.md": tuple(f"tests.how_to.test_mail_once:{name}" for name in ("FILES", "EVENT")),
     "docs/how-to/run-every-role-without-docker.md": ("tests.how_to.test_run_every_role:TYPED",),
+    "docs/monitoring.md": ("tests.mcommerce.monitoring.test_docs:BLOCKS",),
     "docs/operations.md": (
         *("tests.test_compose:SECRETS", "tests.test_compose:REPLACING", "tests.test_backup:TYPED"),
         *(f"tests.reference.test_operations_page:{name}" for name in ("DECIDING", "REPLAYING")),

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import yaml
 from prometheus_client import Metric
 
 from eventbus.measuring import bus_metrics, process_files, series
@@ -11,8 +12,11 @@ from mcommerce.monitoring.server_state import ServerState
 from outside import circuit_breaker
 from stations.polling import poll_metrics
 from tests.eventbus.bus_app import open_house
+from tests.settings_source import SOURCE, settings_in
 
-PAGE = Path(__file__).parents[3] / "docs" / "monitoring.md"
+ROOT = Path(__file__).parents[3]
+PAGE = ROOT / "docs" / "monitoring.md"
+BLOCKS = re.findall(r"^```(?:yaml|sh)\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
 ROW = re.compile(r"^\| `(\w+)` \| (\w+) \|([^|]*)\| [^|]+ \|$", re.MULTILINE)
 
 DECLARE = (http_requests, open_sockets, bus_metrics, circuit_breaker, poll_metrics)  # metrics, where they count
@@ -41,3 +45,14 @@ def test_the_files_have_room_for_every_series_of_the_site() -> None:
     needed = {kind: series.bytes_needed(kind.partition("_")[0]) for kind in process_files.FILE_BYTES}
 
     assert all(needed[kind] <= size for kind, size in process_files.FILE_BYTES.items()), needed
+
+
+def test_what_the_page_lets_an_operator_write_names_what_is_there() -> None:
+    scrape, rules, traces = BLOCKS
+    [job], [file] = yaml.safe_load(scrape)["scrape_configs"], yaml.safe_load(rules)["rule_files"]
+    [requirements] = re.findall(r"-r (\S+)", traces)
+
+    assert job["static_configs"] == [{"targets": ["127.0.0.1:8000"]}]
+    assert (ROOT / file.removeprefix("/opt/mcommerce/")).exists()
+    assert (ROOT / requirements).exists()
+    assert set(re.findall(r"export (\w+)=", traces)) <= settings_in(SOURCE).keys()
