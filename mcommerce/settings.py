@@ -91,6 +91,8 @@ VAR_DIR = Path(env.str("VAR_DIR", str(BASE_DIR / "var")) or BASE_DIR / "var")
 HSTS_PRELOAD = env.bool("HSTS_PRELOAD", False)  # let browsers' makers list the domain and all below it as HTTPS only
 SECRET_KEY = env.str("SECRET_KEY", "")
 SECRET_KEY_FALLBACKS = env.entries("SECRET_KEY_FALLBACKS", [])  # older ones, whose signatures still hold
+# The release that runs, such as a version or a commit: heartbeats name it, so that a mix of two is seen
+RELEASE = env.str("RELEASE", "", validate=validate.Regexp(r"^[A-Za-z0-9._+-]{0,40}\Z"))
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
 LOG_FORMAT = env.str("LOG_FORMAT", "text", validate=validate.OneOf(["text", "json"]))
 _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'mcommerce.sqlite3'}")
@@ -670,6 +672,7 @@ EVENTBUS = {
     "BACKEND": BUS_BACKENDS[_bus],
     "OPTIONS": _bus_options,
     "SOURCE": EVENTBUS_SOURCE,
+    "RELEASE": RELEASE,
     "SIGNING_KEYS": EVENTBUS_SIGNING_KEYS,
     "DEPLOYED": not LOCAL,
     "TRACED_AS": OTEL_SERVICE_NAME if TRACES_ENDPOINT else "",

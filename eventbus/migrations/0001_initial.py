@@ -159,6 +159,7 @@ class Migration(migrations.Migration):
                 ('pid', models.PositiveIntegerField(verbose_name='process id')),
                 ('state', models.CharField(blank=True, choices=[('active', 'active'), ('standby', 'stands by')], default='', max_length=10, verbose_name='state')),
                 ('assignment', models.JSONField(blank=True, default=dict, verbose_name='partitions that it reads')),
+                ('release', models.CharField(blank=True, db_default='', default='', max_length=40, verbose_name='release')),
                 ('began_at', models.DateTimeField(verbose_name='began')),
                 ('beat_at', models.DateTimeField(verbose_name='last sign of life')),
             ],

@@ -5,6 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 from eventbus.column_sizes import HOST_CHARACTERS_MAX
 
+RELEASE_CHARACTERS_MAX = 40  # a commit's whole name
+
 
 class LeaseRow(models.Model):
     """The lease of the one process that relays, dispatches or polls."""
@@ -40,6 +42,9 @@ class ProcessRow(models.Model):
     assignment = models.JSONField(
         _("partitions that it reads"), default=dict, blank=True
     )  # partitions by consumer group
+    release = models.CharField(
+        _("release"), max_length=RELEASE_CHARACTERS_MAX, default="", db_default="", blank=True
+    )  # "": the environment names none
     began_at = models.DateTimeField(_("began"))
     beat_at = models.DateTimeField(_("last sign of life"))
 

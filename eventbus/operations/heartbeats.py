@@ -25,6 +25,7 @@ from eventbus.consuming import thread_liveness
 from eventbus.database.unit_of_work import unit_of_work
 from eventbus.ids import uuid7
 from eventbus.models import HOST_CHARACTERS_MAX, ProcessRow
+from eventbus.models.process_rows import RELEASE_CHARACTERS_MAX
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class ProcessStatus(msgspec.Struct, frozen=True):
     began_at: datetime
     beat_at: datetime
     silent: bool
+    release: str
 
 
 def processes() -> list[ProcessStatus]:
@@ -69,6 +71,7 @@ def processes() -> list[ProcessStatus]:
             began_at=row.began_at,
             beat_at=row.beat_at,
             silent=is_silent(row),
+            release=row.release,
         )
         for row in ProcessRow.objects.exclude(_dead()).order_by("role", "host", "pid")
     ]
@@ -200,6 +203,7 @@ class Heartbeat:
                     host=_host(),
                     pid=os.getpid(),
                     began_at=self._began_at,
+                    release=str(settings.EVENTBUS.get("RELEASE", ""))[:RELEASE_CHARACTERS_MAX],
                     **said,
                 )
             ProcessRow.objects.filter(_dead()).delete()

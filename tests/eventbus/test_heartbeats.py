@@ -40,6 +40,13 @@ def test_a_process_is_seen_while_it_lives_and_leaves_no_row() -> None:
     assert processes() == []
 
 
+def test_a_process_names_its_release(db: None, settings: Any) -> None:
+    settings.EVENTBUS = {**settings.EVENTBUS, "RELEASE": "2026.12"}
+    Heartbeat("handle").beat()
+
+    assert [one.release for one in processes()] == ["2026.12"]
+
+
 def test_one_that_was_killed_is_called_silent_and_is_forgotten_in_the_end(db: None, bus_clock: Any) -> None:
     killed, other = Heartbeat("relay", lambda: ("active", {})), Heartbeat("poll")
     killed.beat()

@@ -24,11 +24,11 @@ def client(staff_with: Callable[..., Client], live_process: ProcessRow) -> Clien
 
 
 def test_a_process_shows_its_role_host_partitions_and_heartbeat(client: Client, live_process: ProcessRow) -> None:
-    ProcessRow.objects.update(assignment={"mail": ["orders/0", "orders/1"]})
+    ProcessRow.objects.update(assignment={"mail": ["orders/0", "orders/1"]}, release="2026.12-rc1")
 
     html = client.get(PAGE).content.decode()
 
-    assert "all here/1" in html and "active" in html
+    assert "all here/1" in html and "active" in html and "2026.12-rc1" in html
     assert '<a href="/eventbus/groups/#group-mail">mail</a> (orders/0-1)' in html
 
 
