@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -41,20 +41,32 @@ def notice_id(what: str, fault: ToldFault) -> str:
     return hashlib.sha256(f"{what} {fault.id} {told}".encode()).hexdigest()[:32]
 
 
-def by_mail(what: str, fault: ToldFault, now: datetime) -> None:
-    """Send a mail to the operators, in their language. Raises what the mail backend raises."""
+def by_mail(due: list[ToldFault], now: datetime) -> None:
+    """Send one mail about these faults to the operators, in their language. Raises what the mail backend raises."""
     with override(settings.EVENTBUS_NOTIFY_LANGUAGE):
-        subject = _("Over: %(title)s") if what == ENDED else _("Fault: %(title)s")
-        context = {"fault": fault, "ended": what == ENDED, "at": now, "site": settings.SITE_URL, "link": _link(fault)}
-        text = render_to_string("notices/notice.txt", context)
-        line = " ".join((subject % {"title": fault.title}).split())[:SUBJECT_CHARACTERS_MAX]
-    headers = {"Message-ID": f"<{notice_id(what, fault)}@{urlsplit(settings.SITE_URL).hostname}>"}
-    message = EmailMessage(line, text, to=settings.EVENTBUS_NOTIFY_MAIL, headers=headers)
-    get_connection().send_messages([message])
+        subject = _subject(due[0]) if len(due) == 1 else _("%(number)s faults began or ended") % {"number": len(due)}
+        text = "\n".join(_text(fault, now) for fault in due)
+    line = " ".join(subject.split())[:SUBJECT_CHARACTERS_MAX]
+    host = urlsplit(settings.SITE_URL).hostname
+    headers = {"Message-ID": f"<{notice_id(due[0].mail_due, due[0])}@{host}>"}
+    get_connection().send_messages([EmailMessage(line, text, to=settings.EVENTBUS_NOTIFY_MAIL, headers=headers)])
 
 
-def by_webhook(what: str, fault: ToldFault, now: datetime) -> None:
-    """Post the notice as JSON, with its signature. Raises NoAnswer, ServiceUnavailable, and WebhookRefused."""
+def _subject(fault: ToldFault) -> str:
+    subject = _("Over: %(title)s") if fault.mail_due == ENDED else _("Fault: %(title)s")
+    return subject % {"title": fault.title}
+
+
+def _text(fault: ToldFault, now: datetime) -> str:
+    ended = fault.mail_due == ENDED
+    context = {"fault": fault, "ended": ended, "at": now, "site": settings.SITE_URL, "link": _link(fault)}
+    return render_to_string("notices/notice.txt", context)
+
+
+def by_webhook(due: list[ToldFault], now: datetime) -> None:
+    """Post the notice of one fault as JSON, signed. Raises NoAnswer, ServiceUnavailable, and WebhookRefused."""
+    [fault] = due
+    what = fault.webhook_due
     body = msgspec.json.encode(
         {
             "id": notice_id(what, fault),
@@ -88,23 +100,28 @@ def _link(fault: ToldFault) -> str:
     return settings.SITE_URL + (fault.link or "/eventbus/")
 
 
-def deliver(fault: ToldFault, now: datetime) -> None:
-    """Send what is due of this fault, each by its own way. What fails stays due, while the settings name that way."""
-    fault.mail_due = fault.mail_due if settings.EVENTBUS_NOTIFY_MAIL else ""
-    fault.webhook_due = fault.webhook_due if settings.EVENTBUS_NOTIFY_WEBHOOK else ""
-    if fault.mail_due and _sent(by_mail, fault.mail_due, fault, now):
-        fault.mail_due = ""
-    if fault.webhook_due and _sent(by_webhook, fault.webhook_due, fault, now):
-        fault.webhook_due = ""
+def deliver(faults: Collection[ToldFault], now: datetime) -> None:
+    """Send what is due: one mail of all, and a post of each. What fails stays due, while the settings name that way."""
+    for fault in faults:
+        fault.mail_due = fault.mail_due if settings.EVENTBUS_NOTIFY_MAIL else ""
+        fault.webhook_due = fault.webhook_due if settings.EVENTBUS_NOTIFY_WEBHOOK else ""
+    mailed = [fault for fault in faults if fault.mail_due]
+    if mailed and _sent(by_mail, mailed, now):
+        for fault in mailed:
+            fault.mail_due = ""
+    for fault in faults:
+        if fault.webhook_due and _sent(by_webhook, [fault], now):
+            fault.webhook_due = ""
 
 
-def _sent(way: Callable[[str, ToldFault, datetime], None], what: str, fault: ToldFault, now: datetime) -> bool:
+def _sent(way: Callable[[list[ToldFault], datetime], None], due: list[ToldFault], now: datetime) -> bool:
+    name, names = way.__name__.replace("_", " "), ", ".join(fault.id for fault in due)
     try:
-        way(what, fault, now)
+        way(due, now)
     except Exception as error:  # any: the other way may work, and this one is tried again
-        logger.warning("A notice (%s, %s) was not sent %s: %s", fault.id, what, way.__name__.replace("_", " "), error)
+        logger.warning("A notice was not sent %s (%s): %s", name, names, error)
         return False
-    logger.info("Operators were told %s that a fault %s: %s", way.__name__.replace("_", " "), what, fault.id)
+    logger.info("Operators were told %s of %s", name, names)
     return True
 
 

@@ -85,10 +85,10 @@ class FaultWatch:
         self._unsaved |= {name for name, row in state.faults.items() if before.get(name) != _values(row)}
         if reachable:
             self._save(state, now)  # before sending: a process that dies in between has the next one send it
-        for row in state.faults.values():
-            if row.mail_due or row.webhook_due:
-                delivery.deliver(row, now)
-                self._unsaved.add(row.id)
+        due = [row for row in state.faults.values() if row.mail_due or row.webhook_due]
+        if due:
+            delivery.deliver(due, now)
+        self._unsaved |= {row.id for row in due}
         if reachable:
             self._save(state, now)
 

@@ -100,6 +100,15 @@ def test_a_fault_is_told_once_by_both_ways_and_so_is_its_end(receiver: Receiver,
     assert "It is over. It lasted from" in mail.outbox[1].body
 
 
+def test_many_faults_at_once_are_one_mail_and_a_post_each(receiver: Receiver, present: list[Fault]) -> None:
+    present += [DISK, Fault("Group mail is behind", "12 events wait", id="lag:mail")]
+    checks(FaultWatch(), 3)
+
+    assert [one.subject for one in mail.outbox] == ["2 faults began or ended"]
+    assert "A disk is full" in mail.outbox[0].body and "12 events wait" in mail.outbox[0].body
+    assert receiver.told() == [("fault.began", "disk:"), ("fault.began", "lag:mail")]
+
+
 def test_a_receiver_can_check_who_posted_a_notice(receiver: Receiver, present: list[Fault]) -> None:
     present.append(DISK)
     checks(FaultWatch(), 2)
@@ -201,9 +210,8 @@ def test_a_process_that_dies_before_it_told_leaves_the_notice_to_the_next(
             raise KeyboardInterrupt
 
         dies.setattr(fault_watch.delivery, "deliver", death)
-        one.look()
         with pytest.raises(KeyboardInterrupt):
-            one.look()
+            checks(one, 2)
     one._leave()
 
     checks(FaultWatch(), 1)
