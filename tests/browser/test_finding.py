@@ -1,42 +1,19 @@
-"""A bike found on a telephone: the first screen, the search, the nearest stations, favourites, tabs, the address."""
+"""A bike found on a telephone: the first screen, the search, favourites, tabs, the address, a station's page."""
 
 import json
 import re
 import unicodedata
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from stations.services.search import fold
-from tests.browser import page_states
-from tests.browser.nearest_reference import POINTS, STATIONS, Point, metres_between, nearest
+from tests.browser.finding_pages import CITY, LOCATED, in_module, see_live, stations_of
 from tests.eventbus.bus_app import until
 from tests.live_site import LiveSite
 
-DASHBOARD = "/stations/"
-CITY = f"{DASHBOARD}?contract={page_states.CONTRACT}"
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-HERE = {"latitude": 45.76137, "longitude": 4.85293}
-TOLD_HERE = re.compile(r"45[.,]?76|4[.,]?85\d|4576137|485293")  # the location in a request, also rounded
-LOCATED = {"geolocation": HERE, "permissions": ["geolocation"]}
-OPEN_SEA = {"latitude": -40.0, "longitude": -20.0}
-MODULE = """name => import(new URL(name, document.querySelector("script[src*=dashboard]").src))"""
-
-
-def see_live(page: Page, path: str = CITY) -> None:
-    page.goto(path)
-    expect(page.locator("#connection")).to_have_attribute("data-state", "live")
-
-
-def stations_of(page: Page, contract: str = page_states.CONTRACT) -> list[dict[str, Any]]:
-    return page.request.get(f"{DASHBOARD}state.json?contract={contract}").json()["stations"]
-
-
-def in_module(page: Page, name: str, body: str, argument: object = None) -> Any:
-    """Return the value of a JavaScript body that sees the page's own module as `m` and the argument as `given`."""
-    return page.evaluate(f"async ([name, given]) => {{ const m = await ({MODULE})(name); {body} }}", [name, argument])
 
 
 # --- the first screen -----------------------------------------------------------------------------------------------
@@ -163,114 +140,6 @@ def test_the_browser_folds_as_the_server_does(page: Page, live_site: LiveSite) -
 
     assert folded == [fold(text) for text in texts]
     assert len({fold(text) for text in ("ﾄﾔﾏ", "トヤマ", "とやま")}) == 1
-
-
-# --- the nearest ----------------------------------------------------------------------------------------------------
-
-
-def test_the_nearest_are_those_of_a_reference_for_a_thousand_points(page: Page, live_site: LiveSite) -> None:
-    see_live(page)
-    body = """
-      const {stations, points, reach} = given;
-      const found = (point) => m.nearest(stations, point, {count: 5, reach});
-      return points.map((point) => found(point).map(({station, metres}) => [station.id, metres]));
-    """
-    by_id = {station["id"]: station for station in STATIONS}
-
-    def away(point: Point, key: str) -> float:
-        return metres_between(point, by_id[key])
-
-    for reach in (5_000, 21_000_000):
-        told = in_module(page, "nearest.js", body, {"stations": STATIONS, "points": POINTS, "reach": reach})
-
-        for point, found in zip(POINTS, told, strict=True):
-            wanted = nearest(STATIONS, point, count=5, reach=reach)
-            # By their distances: at a pole several stations are equally near.
-            assert [metres for _, metres in found] == pytest.approx([metres for _, metres in wanted], abs=0.01), point
-            assert [away(point, key) for key, _ in found] == pytest.approx([metres for _, metres in wanted], abs=0.01)
-            assert len({key for key, _ in found}) == len(found)
-
-
-def test_a_station_of_the_wrong_kind_is_not_the_nearest(open_page, live_site: LiveSite) -> None:
-    page = open_page(**LOCATED)
-    see_live(page)
-    expect(page.locator("#nearest-list .stand")).to_have_count(3)
-
-    page.get_by_role("radio", name="Free stands").check()
-
-    expect(page).to_have_url(re.compile("kind=places"))
-    for line in page.locator("#nearest-list .stand__what .small").all_inner_texts():
-        assert not line.endswith(" 0 free places")
-    page.go_back()
-    expect(page.get_by_role("radio", name="Bikes", exact=True)).to_be_checked()
-
-
-def test_the_location_is_in_no_request_no_frame_no_address_and_no_storage(open_page, live_site: LiveSite) -> None:
-    page = open_page(**LOCATED)
-    sent: list[str] = []
-
-    def note(request) -> None:
-        sent.append(f"{request.method} {request.url} {request.headers} {request.post_data or ''}")
-
-    page.context.on("request", note)
-    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(f"frame {frame}")))
-    see_live(page)
-    expect(page.locator("#nearest-told")).to_contain_text("From where you are")
-
-    page.locator("#map").focus()
-    for key in ("ArrowLeft", "+", "-"):
-        page.keyboard.press(key)
-    page.locator("#nearest-list [data-show]").first.click()
-    expect(page).to_have_url(re.compile("station="))
-    page.locator("#nearest [data-favourite]").first.click()
-    kept = page.evaluate(
-        "JSON.stringify([localStorage, sessionStorage, history.state, location.href, document.cookie])"
-    )
-    page.locator("button[name=language][value=fr]").click()
-    expect(page.locator("html")).to_have_attribute("lang", "fr")
-    page.locator("#nearest-list .stand__what a").first.click()
-    page.wait_for_url("**/stations/*/*/")
-
-    assert any(line.startswith("frame") for line in sent)
-    assert [line for line in [*sent, kept] if TOLD_HERE.search(line)] == []
-
-
-def test_no_permission_no_location_and_no_station_get_a_sentence_each(open_page, live_site: LiveSite) -> None:
-    denied = open_page()
-    see_live(denied)
-    expect(denied.locator("#nearest-told")).to_contain_text("From where?")
-    denied.locator("#locate").click()
-    expect(denied.locator("#nearest-told")).to_contain_text("may not tell this page where you are")
-
-    lost = open_page(permissions=["geolocation"])
-    see_live(lost)
-    lost.locator("#locate").click()
-    expect(lost.locator("#nearest-told")).to_contain_text("does not know where it is")
-
-    far = open_page(geolocation=OPEN_SEA, permissions=["geolocation"])
-    see_live(far, DASHBOARD)
-    expect(far.locator("#nearest-told")).to_contain_text(
-        re.compile(r"no station with a bike within 5 km. The nearest is .*km")
-    )
-
-
-def test_keys_alone_find_the_nearest_from_the_map_and_from_a_searched_station(page: Page, live_site: LiveSite) -> None:
-    see_live(page)
-    page.locator("#from-map").focus()
-    page.keyboard.press("Enter")
-    expect(page.locator("#nearest-told")).to_have_text("From the map’s centre:")
-    expect(page.locator("#nearest-list .stand")).to_have_count(3)
-
-    page.locator("#find").fill("zola")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    page.get_by_role("button", name="Nearest from here").press("Enter")
-
-    expect(page.locator("#nearest-told")).to_contain_text("ZOLA")
-    expect(page).to_have_url(re.compile("from="))
-    told = page.locator("#nearest-told").inner_text()
-    page.reload()
-    expect(page.locator("#nearest-told")).to_have_text(told)
 
 
 # --- favourites, the address ----------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ import { say } from "./texts.js";
 import { ChangeFeed } from "./change_feed.js";
 import { StationStore } from "./station_store.js";
 
-const ORIGIN_ZOOM = 15; // some streets around
+const ORIGIN_ZOOM = 14; // some streets around
 
 const find = (id) => document.getElementById(id);
 const dashboard = find("dashboard");

@@ -2,6 +2,7 @@
 
 import { walkingMinutes } from "./nearest.js";
 import { localise } from "../site/local-time.js";
+import { stateOf } from "./station_store.js";
 import { statusBadge } from "./tables.js";
 import { make, number, say, sayMany } from "./texts.js";
 
@@ -58,7 +59,7 @@ export function stationLine(station, { href, metres, favourites, onMap = true })
     line.append(walk);
   }
   line.append(what);
-  if (station.bad || station.status !== "OPEN" || station.connected === false) what.append(statusBadge(station));
+  if (stateOf(station) !== "open") what.append(statusBadge(station));
   if (onMap) line.append(mapButton(station));
   if (favourites) line.append(favouriteButton(station, favourites));
   return line;

@@ -4,8 +4,11 @@ export const isReadable = (station) => !station.bad;
 export const isOpen = (station) => station.status === "OPEN" && isReadable(station);
 export const isSilent = (station) => station.connected === false;
 
-/** Return a station's state for the map and the tables. */
+const WORDS = { fresh: "open", stale: "silent", frozen: "bad" }; // our words for the server's
+
+/** Return a station's state for the lists: open, silent, bad, closed, unknown or held. */
 export function stateOf(station) {
+  if (station.state) return WORDS[station.state] ?? station.state;
   if (!isReadable(station)) return "bad";
   if (!isOpen(station)) return "closed";
   return isSilent(station) ? "silent" : "open";

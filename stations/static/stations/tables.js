@@ -24,7 +24,7 @@ export function showFigures(root, figures) {
 /** Return a badge with a station's state in a word. */
 export function statusBadge(station) {
   const state = stateOf(station);
-  const tone = { open: " badge--good", silent: " badge--warn", bad: " badge--warn", closed: "" }[state];
+  const tone = { open: " badge--good", silent: " badge--warn", bad: " badge--warn", unknown: " badge--warn" }[state] ?? "";
   const badge = make("span", `badge${tone}`, say(`status-${state}`));
   if (station.bad) badge.title = badWord(station.bad);
   return badge;
