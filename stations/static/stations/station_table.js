@@ -23,13 +23,14 @@ export class StationTable {
     this.pages.addEventListener("click", ({ target }) => this.turn(target.closest("[data-turn]")));
   }
 
-  /** Show these stations, sorted by name, from their first page on. */
+  /** Show these stations, sorted by name. Another city or search begins at its first page; a new station turns no page. */
   replace(stations, { title, query }) {
-    this.section.querySelector("#stations-title").textContent = title;
+    const heading = this.section.querySelector("#stations-title");
+    if (heading.textContent !== title || query !== this.query) this.page = 0;
+    heading.textContent = title;
     this.sorted = stations.sort((one, other) => this.order.compare(one.name, other.name) || (one.id < other.id ? -1 : 1));
     this.byId = new Map(this.sorted.map((station) => [station.id, station]));
     this.query = query;
-    this.page = 0;
     this.filter();
   }
 
