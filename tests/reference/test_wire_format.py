@@ -77,7 +77,7 @@ def test_every_header_is_on_the_page() -> None:
     sent = {name for one in site_events() for name, _ in record_of(one).headers} | {"ce_causationid"}
     told = PAGE.partition("## Headers")[2].partition("\n## ")[0]
 
-    assert set(re.findall(r"`(ce_\w+|content-type)`", told)) == sent
+    assert set(re.findall(r"`(ce_\w+|traceparent|content-type)`", told)) == sent
 
 
 def test_the_numbers_of_the_page_are_those_of_the_code() -> None:

@@ -21,6 +21,7 @@ from eventbus.events import KEY_CHARACTERS_MAX, Record
 
 PREFIX = "ce_"
 CONTENT_TYPE = "content-type"  # CloudEvents' datacontenttype has this header of its own
+TRACE = "traceparent"  # also without the prefix: where programs that OpenTelemetry instruments look for it
 STRUCTURED = "application/cloudevents+json"  # the content type of structured mode
 JSON = "application/json"
 # Namespace for the ids of records that have no UUID of their own.
@@ -43,7 +44,8 @@ def headers_of(row: Unsent, partition: int) -> Headers:
     signature = signing.sign(f"{row.topic}/{partition}", row.key, _json(attributes), row.payload)
     del attributes["datacontenttype"]
     named = [(PREFIX + name, value.encode()) for name, value in attributes.items()]
-    return [*named, (PREFIX + signing.ATTRIBUTE, signature.encode()), (CONTENT_TYPE, content_type.encode())]
+    traced = [(TRACE, trace.encode())] if (trace := attributes.get(TRACE)) else []
+    return [*named, (PREFIX + signing.ATTRIBUTE, signature.encode()), *traced, (CONTENT_TYPE, content_type.encode())]
 
 
 def record_of(message: Any, topic: str) -> Record:
