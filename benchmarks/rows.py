@@ -70,6 +70,7 @@ FITTING: dict[str, Callable[[int], dict[str, Any]]] = {
 ALSO = ("products.Stock", "orders.OrderLine")  # what lists read of tables that have none of their own
 FEW = 50  # rows of tables that never grow with the shop
 SMALL = {"auth.Group", "eventbus.ConsumerGroup", "eventbus.LeaseRow", "eventbus.ProcessRow", "eventbus.Progress"}
+ONE = {"stations.RemarkBox"}  # tables of a single row
 SMALL |= {"stations.PollPlan", "eventbus.ReplayRun", "eventbus.TopicLog"}
 
 
@@ -96,7 +97,7 @@ def _fill(model: type[Model], count: int, done: dict[type[Model], list[Any]]) ->
     for field in model._meta.concrete_fields:
         if field.is_relation:
             _fill(field.related_model, count, done)
-    wanted = FEW if model._meta.label in SMALL else count
+    wanted = 1 if model._meta.label in ONE else FEW if model._meta.label in SMALL else count
     rows = (model(**_values(model, i, done)) for i in range(model._default_manager.count(), wanted))
     for batch in _batches(rows):
         model._default_manager.bulk_create(batch)

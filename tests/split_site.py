@@ -47,7 +47,7 @@ class SplitSite(LiveSite):
 
     collector: Collector  # of the spans of its processes, where a test has one
 
-    def __init__(self, directory: Path, database_url: str, servers: str, more: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, database_url: str, servers: str, more: Mapping[str, str] | None = None) -> None:
         self._database_url = database_url
         self._ports: dict[str, int] = {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -60,7 +60,7 @@ class SplitSite(LiveSite):
             "KAFKA_PREFIX": f"{uuid4().hex[:8]}.",
             "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         }
-        super().__init__(directory, environment | dict(more))
+        super().__init__(directory, environment | dict(more or {}))
 
     def prepare(self) -> None:
         """Make the topics, for a group begins where they end; then the tables and the demo catalogue."""

@@ -182,12 +182,22 @@ def position(page: Page) -> tuple[str, str]:
 
 
 def shown_rows(page: Page) -> dict[str, tuple[int, int]]:
-    """Bikes and free stands of every station in the table, by the end of its address."""
-    rows = page.locator("#stations tbody tr").evaluate_all(
-        """rows => rows.map(row => [
-            row.querySelector("a").getAttribute("href").split("/").filter(Boolean).slice(-2).join("/"),
-            ...[...row.querySelectorAll("td.num")].map(cell => parseInt(cell.textContent, 10)),
-        ])"""
+    """Bikes and free stands of every station in all pages of the table, by the end of its address."""
+    rows = page.evaluate(
+        """() => {
+            const turn = way => document.querySelector(`#stations-pages [data-turn=${way}]:not([aria-disabled=true])`);
+            while (turn("back")) turn("back").click();
+            const rows = [];
+            for (;;) {
+                for (const row of document.querySelectorAll("#stations tbody tr")) {
+                    const address = row.querySelector("a").getAttribute("href").split("/").filter(Boolean);
+                    const cells = [...row.querySelectorAll("td.num")].map(cell => parseInt(cell.textContent));
+                    rows.push([address.slice(-2).join("/"), cells[0], cells.at(-1)]);
+                }
+                if (!turn("on")) return rows;
+                turn("on").click();
+            }
+        }"""
     )
     return {address: (bikes, stands) for address, bikes, stands in rows}
 

@@ -72,7 +72,8 @@ def test_a_handler_that_fails_for_everything_is_braked_and_goes_on_by_itself_onc
     with house.working():
         until(is_braked, "the circuit breaker")
         [problem] = [one for one in status.problems(status.status(), dispatches=True) if "circuit breaker" in one]
-        assert "ValueError: broken" in problem
+        assert "ValueError" in problem
+        assert "broken" not in problem  # an error may quote an event, and not everybody who looks may see those
         dead, parked = len(house.dead()), len(house.parked())
         assert (dead < 100, parked < 100, house.seen()) == (True, True, [])
         failures = broken.failures
