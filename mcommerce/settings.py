@@ -46,6 +46,7 @@ KAFKA_SASL_NEEDS = {
 # smtp sends mail; dummy is for what sends none, such as the building of the image
 DEPLOYED_MAIL = {f"django.core.mail.backends.{kind}.EmailBackend" for kind in ("smtp", "dummy")}
 GBFS_ENTRY = re.compile(r"gbfs:(?:[a-z0-9][a-z0-9.-]{0,59}=)?https?://[^/?#@\s]+[^\s]*")
+TRACES_PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 POSITIVE = validate.Range(min=1)
 MAKE_ONE = 'Make one: python -c "import secrets; print(secrets.token_urlsafe(50))"'
 TOKEN_CHARACTERS_MIN = 20  # of 64 kinds: nobody guesses 120 bits
@@ -193,7 +194,7 @@ def _faults() -> list[str]:
             f"EVENTBUS_SIGNING_KEYS has a key of less than {SIGNING_KEY_CHARACTERS_MIN} characters, which can be "
             'guessed: make one with python -c "import secrets; print(secrets.token_urlsafe(50))"'
         )
-    if TRACES_ENDPOINT and find_spec("opentelemetry.sdk") is None:
+    if TRACES_ENDPOINT and not all(map(_is_installed, TRACES_PACKAGES)):
         faults.append(
             "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, and their packages are missing: install "
             "requirements-traces.txt, or unset it"
@@ -209,6 +210,13 @@ def _faults() -> list[str]:
         if token and len(token) < TOKEN_CHARACTERS_MIN
     ]
     return faults + _notice_faults() + _station_faults()
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # a package that it would lie in is missing too
+        return False
 
 
 def _unset_faults() -> list[str]:
