@@ -1,6 +1,7 @@
 """Ask the database for its settings, with connections that soon give up."""
 
 import os
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,21 +27,21 @@ SQLITE_BUSY_SECONDS = 5.0  # the default of Python's sqlite3
 
 def postgresql(processes: list[ProcessStatus]) -> PostgreSQL:
     """Return the settings of our sessions at the server. Raises DatabaseError if it does not answer soon."""
-    one, other = _impatient(connection), _impatient(connection)
-    try:
-        with one.cursor() as asks, other.cursor() as beside:
-            asks.execute("SELECT name, reset_val FROM pg_settings WHERE name = ANY(%s)", [list(SETTINGS)])
-            settings = dict(asks.fetchall())
-            asks.execute("SHOW server_version_num")
-            version = int(asks.fetchone()[0])
-            sessions = {_session(asks), _session(beside)}
-            before = datetime.now(UTC)
-            asks.execute("SELECT clock_timestamp()")
-            [at] = asks.fetchone()
-            between = before + (datetime.now(UTC) - before) / 2
-    finally:
-        one.close()
-        other.close()
+    with (
+        closing(_impatient(connection)) as one,
+        closing(_impatient(connection)) as other,
+        one.cursor() as asks,
+        other.cursor() as beside,
+    ):
+        asks.execute("SELECT name, reset_val FROM pg_settings WHERE name = ANY(%s)", [list(SETTINGS)])
+        settings = dict(asks.fetchall())
+        asks.execute("SHOW server_version_num")
+        version = int(asks.fetchone()[0])
+        sessions = {_session(asks), _session(beside)}
+        before = datetime.now(UTC)
+        asks.execute("SELECT clock_timestamp()")
+        [at] = asks.fetchone()
+        between = before + (datetime.now(UTC) - before) / 2
     return PostgreSQL(
         version=version,
         settings=settings,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connections
 from django.test import Client
 
 from mcommerce.accounts.models import User
@@ -67,3 +68,15 @@ def test_the_thread_examines_soon_after_the_start_and_ends_with_the_process(monk
     thread.close()
 
     assert not thread._thread.is_alive() and looked == [1]
+
+
+def test_between_two_examinations_the_thread_holds_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[int] = []
+    monkeypatch.setattr(examination, "FIRST_SECONDS", 0.0)
+    monkeypatch.setattr(examination, "look", lambda: setattr(connections["default"], "close", lambda: closed.append(1)))
+
+    thread = examination._Examination().start()
+    until(lambda: closed, "it closed its connection and waits")
+
+    assert thread._thread.is_alive()
+    thread.close()
