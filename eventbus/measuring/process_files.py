@@ -61,11 +61,16 @@ def use() -> None:
         try:
             kept = values.MultiProcessValue(name)
         except OSError as error:
-            logger.warning("The metrics of this process are not counted with those of others: %s", error)
-            values.ValueClass = values.MutexValue
+            leave(error)
             return
         kept.ours = True
         values.ValueClass = kept
+
+
+def leave(error: OSError) -> None:
+    """Let this process keep its further values to itself: its files cannot be made or opened."""
+    logger.warning("The metrics of this process are not counted with those of others: %s", error)
+    values.ValueClass = values.MutexValue
 
 
 def _make_files() -> None:

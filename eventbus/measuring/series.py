@@ -40,7 +40,13 @@ class Series:
         process_files.use()
         if len(self._series) >= self.limit - 1:
             return self.metric.labels(*[OTHER] * len(labels))
-        self._series[labels] = found = self.metric.labels(*[text[:LABEL_CHARACTERS_MAX] for text in labels])
+        told = [text[:LABEL_CHARACTERS_MAX] for text in labels]
+        try:
+            found = self.metric.labels(*told)
+        except OSError as error:  # nothing that is counted may fail for that
+            process_files.leave(error)
+            found = self.metric.labels(*told)
+        self._series[labels] = found
         return found
 
 

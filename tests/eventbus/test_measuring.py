@@ -46,6 +46,18 @@ print(json.dumps({one.labels["box"]: one.value for each in AllProcesses().collec
 """
 
 
+# A process whose folder is removed while it runs.
+LOSES = """
+import shutil, sys
+from eventbus.measuring.reading import AllProcesses
+from eventbus.measuring.series import Counter, Histogram
+Counter("house_letters_total", "Letters.", "box", limit=3).add("front")
+shutil.rmtree(sys.argv[1])
+Histogram("house_stay_seconds", "Stay.", "door", bounds=(1.0,), limit=5).observe("front", seconds=0.5)
+print(sorted(one.name for each in AllProcesses().collect() for one in each.samples if one.value == 1))
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(process_files.FOLDER, str(tmp_path / "metrics"))
@@ -172,3 +184,11 @@ def test_labels_beyond_the_limit_are_one_series(folder: Path, disk: str) -> None
     assert json.loads(told.stdout) == {"box 0": 1, "box 1": 1, series.OTHER: 7}
     assert bool(list(folder.glob("*.db"))) == (disk == "roomy")
     assert ("not counted with those of others" in told.stderr) == (disk == "full")
+
+
+def test_a_process_whose_folder_is_gone_fails_nothing_that_it_counts(folder: Path) -> None:
+    told = subprocess.run([sys.executable, "-c", LOSES, str(folder)], capture_output=True, text=True)
+
+    assert told.returncode == 0, told.stderr
+    assert "house_letters_total" in told.stdout and "house_stay_seconds_count" in told.stdout
+    assert "not counted with those of others" in told.stderr
