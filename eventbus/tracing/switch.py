@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
     from eventbus.tracing.spans import Spans
 
+_provider: "TracerProvider | None" = None
 active: "Spans | None" = None  # what makes spans in this process; None: nothing is traced
 
 
@@ -17,16 +20,25 @@ def start(role: str) -> None:
     `role`: of this process, such as "relay". The collector's address, the sampler and the limits come from the
     environment, by OpenTelemetry's own names.
     """
-    global active
+    global active, _provider
     service = str(settings.EVENTBUS.get("TRACED_AS") or "")
     if active is not None or not service:
         return
     from eventbus.tracing.exporting import provider_of
     from eventbus.tracing.spans import Spans
 
-    provider = provider_of(service, role)
-    active = Spans(provider)
-    atexit.register(provider.shutdown)
+    _provider = provider_of(service, role)
+    active = Spans(_provider)
+    atexit.register(stop)
+
+
+def stop() -> None:
+    """Send the spans that wait. Repeats do nothing, and later spans are dropped.
+
+    It runs at exit. A server that ends without Python's exit hooks calls it last.
+    """
+    if _provider is not None:
+        _provider.shutdown()
 
 
 def trace_id() -> str:

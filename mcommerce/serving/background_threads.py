@@ -136,6 +136,7 @@ def stop() -> None:
             name, running = _running.pop()
             running.close()
             logger.info("The %s has finished", name)
+    switch.stop()  # last: the work above was traced, and uvicorn ends without exit hooks
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:

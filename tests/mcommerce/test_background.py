@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from eventbus.processes.dispatcher import Dispatcher
+from eventbus.tracing import switch
 from mcommerce.serving import background_threads
 from tests.eventbus.bus_app import House, open_house, until
 from tests.eventbus.bus_app_on_kafka import open_house_on_kafka
@@ -34,6 +35,16 @@ class PollInHand:
         assert self.done.wait(2 * DEADLINE_SECONDS)
 
 
+class Sender:
+    """Holds the spans of this process."""
+
+    def __init__(self, ended: list[str]) -> None:
+        self._ended = ended
+
+    def shutdown(self) -> None:
+        self._ended.append("spans")
+
+
 def of_the_bus() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("eventbus-")]
 
@@ -60,3 +71,16 @@ def test_while_a_poll_in_hand_keeps_a_server_from_ending_its_bus_begins_nothing(
 
     assert not ending.is_alive()
     assert house.seen() == [("vase", 1)]
+
+
+def test_the_spans_of_what_finishes_last_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A uvicorn ends without Python's exit hooks."""
+    ended: list[str] = []
+    poller = PollInHand()
+    monkeypatch.setattr(poller, "close", lambda: ended.append("poller"))
+    monkeypatch.setattr(switch, "_provider", Sender(ended))
+    monkeypatch.setattr(background_threads, "_running", [("poller", poller)])
+
+    background_threads.stop()
+
+    assert ended == ["poller", "spans"]
