@@ -6,6 +6,7 @@ from eventbus import clock
 
 TIME = '"time":"'
 TRACE = '"traceparent":"'
+TRACE_CHARACTERS = 55  # of a `traceparent`: what later versions of Trace Context have behind them is for others
 SEQUENCE_DIGITS = 20  # CloudEvents `sequence` is compared as text, so it is padded
 
 
@@ -16,7 +17,7 @@ def published_at(headers: str) -> str:
 
 def traceparent_of(headers: str) -> str:
     """Return the attribute `traceparent`, "" without one."""
-    return _after(headers, TRACE)
+    return _after(headers, TRACE)[:TRACE_CHARACTERS]
 
 
 def republished(headers: str) -> str:

@@ -18,7 +18,7 @@ from eventbus.ids import uuid7
 from eventbus.models import OutboxRow
 from eventbus.request_context import correlated
 from eventbus.tracing import switch
-from eventbus.tracing.continuing import continued
+from eventbus.tracing.continuing import TRACE_CHARACTERS, continued
 from eventbus.tracing.exporting import RequestIds
 from eventbus.tracing.spans import SPANS_EACH_MAX, Spans
 from tests.eventbus.bus_app import House, Mended, Noted, Sown, open_house
@@ -187,3 +187,18 @@ def test_a_kept_trace_is_continued_in_another_request(
     assert f'"correlationid":"{first}"' in told
     with continued("answer", ""), transaction.atomic():
         publish(Noted(name="c", number=3))
+
+
+def test_a_longer_trace_of_another_program_fits_where_traces_are_kept(house: House) -> None:
+    """Later versions of Trace Context may have more behind the flags."""
+    kept: list[str] = []
+    house.handler(call=lambda event: kept.append(present_trace()))
+    house.say(("a", 1))
+    row = OutboxRow.objects.get()
+    told = traceparent_of(row.headers)
+    row.headers = row.headers.replace(told, f"01{told[2:]}-{'more' * 50}")
+    row.save()
+
+    house.settle()
+
+    assert kept == [f"01{told[2:]}"] and len(kept[0]) == TRACE_CHARACTERS
