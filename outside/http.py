@@ -221,10 +221,7 @@ class _Adapter(HTTPAdapter):
 
 def public_address(host: str, port: int) -> str:
     """Return an address of this host, checked to be public. Raises NoAnswer if one of its addresses is not."""
-    try:
-        found = [str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    except socket.gaierror as error:
-        raise NoAnswer(Why.UNREACHABLE, type(error).__name__, arrived=False) from error
+    found = [str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     if not found or not all(is_public(address) for address in found):
         raise NoAnswer(Why.PRIVATE, arrived=False)
     return found[0]

@@ -1,7 +1,6 @@
 """Whoever is asked, and whatever comes: an answer, or one word why there is none, within the time and the size."""
 
 import gzip
-import socket
 import threading
 import tracemalloc
 from collections.abc import Callable
@@ -79,20 +78,6 @@ def test_who_is_not_there_has_done_nothing() -> None:
 
     assert (failure.why, failure.arrived) == (Why.UNREACHABLE, False)
     assert nobody not in repr(failure)
-
-
-def test_a_name_that_is_not_found_is_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where the address is checked first: such a poll is tried again."""
-
-    def not_found(*asked: object, **more: object) -> None:
-        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-
-    monkeypatch.setattr(socket, "getaddrinfo", not_found)
-    for public_only in (False, True):
-        with pytest.raises(NoAnswer) as failed:
-            ask("GET", "http://feed.example/", seconds=5, bytes_max=MEGABYTE, public_only=public_only)
-
-        assert (failed.value.why, failed.value.arrived) == (Why.UNREACHABLE, False)
 
 
 def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
