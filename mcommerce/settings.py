@@ -147,7 +147,7 @@ EVENTBUS_NOTIFY_LANGUAGE = env.str("EVENTBUS_NOTIFY_LANGUAGE", "en", validate=va
 HEALTH_TOKEN = env.str("HEALTH_TOKEN", "")  # a request with it reads /health/ready as staff do
 # OpenTelemetry's own names; its SDK reads further ones. Without an address nothing is traced
 TRACES_ENDPOINT = env.str("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "") or env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")
-OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", "mcommerce")
+OTEL_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", "mcommerce") or "mcommerce"  # OpenTelemetry: empty is unset
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")  # only a request with it reads /metrics; without one, only this machine
 RUN_BUS_IN_SERVER = env.bool(
     "RUN_BUS_IN_SERVER", True
