@@ -20,7 +20,8 @@ from tests.eventbus.busy_site import account
 from tests.eventbus.contract_repairs import pass_over
 from tests.eventbus.test_commands import run
 
-LOOKS = {"status", "topics", "dead", "rejected", "untrusted", "schema"}  # but for `topics --apply`, which makes topics
+# But for `topics --apply`, which makes topics, and `contract --write`, which writes a file.
+LOOKS = {"status", "topics", "dead", "rejected", "untrusted", "schema", "asyncapi", "contract", "doctor"}
 ELSEWHERE = {
     "republish": "there is nothing to do in memory: test_kafka_repairs.py",
     "dismiss": "of records that are not ours",

@@ -81,11 +81,13 @@ OVER_KAFKA = {
 ADAPTER = {
     "admin_client": _over_kafka("lost", "stale_tail", "topics", "log_restored"),
     "backend": (*SENDING, *_over_kafka("client_errors", "readers", "tools", "configuration")),
+    "broker_settings": (*_over_kafka("topics"), "tests/eventbus/doctor"),
     "client_errors": _over_kafka("client_errors", "readers", "consumers"),
     "configuration": _over_kafka("configuration"),
     "end_offsets": _over_kafka("readers", "lost", "stale_tail", "topics", "log_restored"),
     "envelope": TRUST,
     "key_partitions": _over_kafka("topics", "tools", "sending", "unavailable_topics"),
+    "log_description": _over_kafka("description"),
     "other_sites": _over_kafka("tools"),
     "producer": SENDING,
     "signing": TRUST,
