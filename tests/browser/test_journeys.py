@@ -207,7 +207,7 @@ def test_a_remark_left_by_one_is_seen_by_others(
 ) -> None:
     one, others = open_page(), {where: open_page() for where in ("stations:dashboard", "stations:producer")}
     for where, other in others.items():
-        page_states.live(where)(other, live_site)
+        page_states.live(where, query="#tab=remarks")(other, live_site)
     remark = f"The hill is steep today ({browser_language})"
 
     one.goto(reverse("stations:producer"))
