@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.urls import path, register_converter
 
-from stations.views import map_file, producer_page, stations
+from stations.views import feeds, map_file, producer_page, stations
 from stations.views.addresses import FeedConverter, StationIdConverter
 
 register_converter(FeedConverter, "feed")
@@ -18,5 +18,6 @@ urlpatterns = [
     path("producer/remark/", producer_page.leave_remark, name="remark"),
     path("producer/remarks/", producer_page.switch_remarks, name="switch_remarks"),
     *([path("map.pmtiles", map_file.map_file, name="map-file")] if settings.STATIONS_MAP_FILE else []),  # open to all
+    path("feeds/<feed:feed>/", feeds.feed, name="feed"),
     path("<feed:feed>/<station_id:station_id>/", stations.station, name="station"),
 ]

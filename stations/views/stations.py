@@ -97,6 +97,7 @@ def station(request: HttpRequest, feed: str, station_id: str) -> HttpResponse:
         "seen_at": found.seen_at if found.bad or found.gone else health and health.good_at,
         "feeds": feeds_told([health]),
         "simulated": is_simulated(feed),
+        "is_apart": bool(found.held) or not active_feeds().shows(feed, found.contract),
         "bad_words": bad_words(),
     }
     return render(request, "stations/station.html", context)

@@ -225,6 +225,7 @@ SCENES = [
     Scene("stations", "stations:dashboard", see_changes),
     Scene("stations-city", "stations:dashboard", live("stations:dashboard", query=f"?contract={CONTRACT}")),
     Scene("station", "stations:station", see_station),
+    Scene("station-feed", "stations:feed", see("stations:feed", "simulator")),
     Scene("station-unknown", "stations:station", see("stations:station", "simulator", f"{CONTRACT}-999999")),
     Scene("producer", "stations:producer", live("stations:producer")),
     Scene("desk", "admin:index", enter_desk),

@@ -13,6 +13,7 @@ ROUTES: dict[str, Route] = {
     "stations:dashboard": Route(get=ALL, parts=("?contract=lyon&q=a",)),
     "stations:state": Route(get=ALL, parts=("?contract=lyon",)),
     "stations:station": Route(get=ALL),
+    "stations:feed": Route(get=ALL),
     "stations:producer": Route(get=permission("stations.view_pollplan")),
     "stations:steer": Route(get=NO_METHOD, post=permission("stations.change_pollplan"), data={"action": "stop"}),
     "stations:remark": Route(get=NO_METHOD, post=ALL, data={"message": "Hello"}),

@@ -145,7 +145,7 @@ socket.addEventListener("frame", ({ detail: frame }) => {
   }
   const ours = (frame.stations ?? frame.changes ?? []).filter((station) => station.id === id);
   ours.forEach(show);
-  if (frame.removed?.includes(id) || (frame.type === "snapshot" && ours.length === 0 && !page.dataset.held)) showGone();
+  if (frame.removed?.includes(id) || (frame.type === "snapshot" && ours.length === 0 && page.dataset.apart === undefined)) showGone();
   if (frame.type !== "delta") return;
   feed.add(ours);
   if (frame.changes.length) showMs(socket.msSince(frame.changes.at(-1).polled_at));
