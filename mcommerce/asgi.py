@@ -11,13 +11,13 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcommerce.settings")
 django.setup()
 
-from django.conf import settings  # noqa: E402  (the settings are needed first)
+from django.apps import apps  # noqa: E402  (the settings are needed first)
+from django.conf import settings  # noqa: E402
 from django.core.handlers.asgi import ASGIHandler  # noqa: E402
 from django.core.signals import request_finished  # noqa: E402
 from django.db import connections  # noqa: E402
 
 from mcommerce import readiness  # noqa: E402
-from mcommerce.notices import fault_watch  # noqa: E402
 from mcommerce.overview import examination  # noqa: E402
 from mcommerce.routing import build_application  # noqa: E402
 from mcommerce.serving import background_threads, gc_tuning  # noqa: E402
@@ -39,6 +39,9 @@ if settings.RUN_BUS_IN_SERVER:
 else:
     background_threads.announce("live")
 readiness.start("all" if settings.RUN_BUS_IN_SERVER else "live")
-fault_watch.start()
+if apps.is_installed("mcommerce.notices"):  # a part of a site may leave it out
+    from mcommerce.notices import fault_watch
+
+    fault_watch.start()
 examination.start()
 gc_tuning.settle()
