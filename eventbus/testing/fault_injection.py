@@ -26,7 +26,7 @@ in a site starts a dead process again, as `settle` does in a test. Kill the site
 import random
 import threading
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
@@ -37,6 +37,7 @@ from django.utils.module_loading import import_string
 
 from eventbus import backends, registry
 from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
+from eventbus.backends.log_description import LogDescription
 from eventbus.events import Record
 from eventbus.models import OutboxRow, Progress
 from eventbus.testing.settling import ConnectionDropped, Crash, forget
@@ -156,6 +157,9 @@ class FaultInjectingBackend(Backend):
 
     def ends_now(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return self.inner.ends_now(partitions)
+
+    def describe(self, topics: Collection[str], seconds: float) -> LogDescription:
+        return self.inner.describe(topics, seconds)
 
     def tail(self, topic: str, begins: Mapping[int, int], beat: Callable[[], None]) -> Iterator[Record]:
         return self.inner.tail(topic, begins, beat)

@@ -11,9 +11,8 @@ OPEN_BREAKER = """
 from eventbus import clock
 from eventbus.models import ConsumerGroup
 now = clock.now()
-ConsumerGroup.objects.get_or_create(
-    name="letters", defaults=dict(created_at=now, breaker_opened_at=now, breaker_reason="7 of 10 failed")
-)
+opened = dict(breaker_opened_at=now, breaker_reason="7 of 10 failed")
+ConsumerGroup.objects.update_or_create(name="letters", defaults=opened, create_defaults=dict(created_at=now, **opened))
 """
 PART = "[data-live]"  # what refreshes itself
 

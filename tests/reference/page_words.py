@@ -19,7 +19,8 @@ ASSIGNED = re.compile(r"(?<![\w.])([A-Z][A-Z0-9_]+)=")
 READ = re.compile(r"(?:environ(?:\.get|\.pop|\.setdefault)?[\[(]|getenv\()\s*\"([A-Z0-9_]+)\"")
 OF_FILES = re.compile(r"\b[A-Z][A-Z0-9_]+\b")  # every capital word of the Makefile and of compose.yaml
 # Arguments of commands, and settings of Django's databases and of Jackson.
-OTHERS = {"ORDER_ID", "EVENT_ID", "CONN_MAX_AGE", "FAIL_ON_UNKNOWN_PROPERTIES", *GIVEN}
+OF_OPENTELEMETRY = {"OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"}  # which its SDK reads itself
+OTHERS = {"ORDER_ID", "EVENT_ID", "CONN_MAX_AGE", "FAIL_ON_UNKNOWN_PROPERTIES", *GIVEN, *OF_OPENTELEMETRY}
 
 
 def wrong_words(text: str, page: Path) -> list[str]:
