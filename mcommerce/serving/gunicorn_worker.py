@@ -7,7 +7,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
@@ -17,6 +17,35 @@ from mcommerce.serving import draining
 PROBE = b"GET /health/"
 REQUEST_SECONDS = 5.0  # for the first bytes of a request: a proxy sends them with the connection
 Connection = Any  # gunicorn has no types
+
+
+class WholeAnswer:
+    """A socket that sends the headers of an answer together with the first part of its body.
+
+    gunicorn sends them one after the other. A process that is killed between the two leaves half an answer, which no
+    proxy can repeat.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._headers: bytes | None = None  # None: nothing came yet
+
+    def sendall(self, data: bytes) -> None:
+        if self._headers is None:
+            self._headers = data
+            return
+        headers, self._headers = self._headers, b""
+        self._sock.sendall(headers + data if headers else data)
+
+    def flush(self) -> None:
+        """Send the headers of an answer without a body. Raises OSError if the connection is gone."""
+        if self._headers:
+            headers, self._headers = self._headers, b""
+            self._sock.sendall(headers)
+
+    def __getattr__(self, name: str) -> Any:
+        self.flush()  # whatever else is done with the socket comes after the headers
+        return getattr(self._sock, name)
 
 
 class PageWorker(ThreadWorker):
@@ -41,6 +70,12 @@ class PageWorker(ThreadWorker):
             return
         pool = self._for_probes if _is_probe(conn.sock) else self.tpool
         pool.submit(self.handle, conn).add_done_callback(partial(self._finished, conn))
+
+    def handle_request(self, req: Any, conn: Connection) -> bool:
+        answer = WholeAnswer(conn.sock)
+        goes_on = super().handle_request(req, SimpleNamespace(sock=answer, client=conn.client, server=conn.server))
+        answer.flush()
+        return bool(goes_on)
 
     def _await_bytes(self, conn: Connection) -> None:
         conn.sock.setblocking(False)
