@@ -236,10 +236,13 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None and not inner.is_global:
             return False
+        if ip.is_site_local or any(ip in network for network in _OLD_WAYS_TO_IPV4):
+            return False
     return ip.is_global and not ip.is_multicast
 
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_OLD_WAYS_TO_IPV4 = (ipaddress.ip_network("::/96"), ipaddress.ip_network("::ffff:0:0:0/96"))  # RFC 4291, RFC 2765
 
 
 class _PublicHeld(_Held):

@@ -165,10 +165,14 @@ class Feed(Protocol):
     def close(self) -> None: ...
 
 
-def updated_at(fetched: Fetched) -> datetime | None:
-    """Return when the feed made this answer: by its own word, else by the newest report of a station in it."""
+def updated_at(fetched: Fetched, asked_at: datetime) -> datetime | None:
+    """Return when the feed made this answer: by its own word, else by the newest report of a station in it.
+
+    It is not later than `asked_at`: a clock that is ahead makes no answer newer.
+    """
     reported = (reading.reported_at for reading in fetched.readings if reading.reported_at is not None)
-    return fetched.updated_at or max(reported, default=None)
+    told = fetched.updated_at or max(reported, default=None)
+    return told and min(told, asked_at)
 
 
 def diff(held: Mapping[Key, Held], fetched: Fetched) -> list[Change]:

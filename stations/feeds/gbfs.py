@@ -5,7 +5,6 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
-from urllib.parse import urljoin
 
 import msgspec
 
@@ -14,12 +13,13 @@ from stations.feeds import gbfs_rows
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import Fetched, ListedContract, PollFailed
 from stations.feeds.gbfs_rows import Documents
-from stations.feeds.http import HttpClient
+from stations.feeds.http import HttpClient, joined
 
 GBFS_BYTES_MAX = 16 * 2**20  # unpacked; the largest list of stations known, with areas, has some 6 MB
 INFORMATION_SECONDS_MIN = 300.0  # names and places change rarely; JCDecaux's own ttl for them
 DISCOVERY_SECONDS = 3_600.0  # addresses and vehicle types change with a release of the operator's software
-TTL_SECONDS_MAX = 86_400.0  # a day: a longer ttl is a mistake
+TTL_SECONDS_MAX = 86_400  # a day: a longer ttl is a mistake
+STATIONS_MAX = 20_000  # of one feed: each is a row for ever. The largest known system has some 10,000
 INFORMATION, STATUS, TYPES, AVAILABILITY = (
     "station_information",
     "station_status",
@@ -49,6 +49,7 @@ class GbfsFeed:
         self._addresses: dict[str, str] = {}
         self._addresses_until = 0.0
         self._kept: dict[str, _Fetched] = {}
+        self._rests: dict[str, float] = {}  # until when an optional document that failed is not asked for
 
     def fetch(self) -> Fetched:
         """Fetch the status, and what else is due. Raises PollFailed if the answer is missing or unusable."""
@@ -72,12 +73,18 @@ class GbfsFeed:
         if missing := {INFORMATION, STATUS} - self._addresses.keys():
             raise PollFailed(Failure.NO_STATIONS, ", ".join(sorted(missing)))
         information = self._document(INFORMATION, "stations", deadline, INFORMATION_SECONDS_MIN)
-        types = self._optional(TYPES, "vehicle_types", deadline, DISCOVERY_SECONDS)
-        vehicles = self._optional(AVAILABILITY, "vehicles", deadline, 0)
         asked_at = clock.now()
         status = self._document(STATUS, "stations", deadline, 0)
+        # What may be missing comes last: it takes only the time that is left.
+        types = self._optional(TYPES, "vehicle_types", deadline, DISCOVERY_SECONDS)
+        vehicles = self._optional(AVAILABILITY, "vehicles", deadline, 0)
         if not information.rows and not status.rows:
             raise PollFailed(Failure.EMPTY)
+        if max(len(information.rows), len(status.rows)) > STATIONS_MAX:
+            raise PollFailed(Failure.TOO_LARGE)
+        if len(information.rows) < len(status.rows):  # some have no name yet: ask again before the ttl ends
+            soon = min(information.until, time.monotonic() + INFORMATION_SECONDS_MIN)
+            self._kept[INFORMATION] = information._replace(until=soon)
         documents = Documents(information.rows, status.rows, types and types.rows, vehicles and vehicles.rows, asked_at)
         fetched = gbfs_rows.readings_of(documents, feed=self.name, contract=self._contract, numbered=self._numbered)
         fetched.updated_at = status.updated_at
@@ -90,7 +97,7 @@ class GbfsFeed:
         if time.monotonic() < self._addresses_until:
             return
         document = self._ask(self._url, deadline)
-        self._addresses = {name: urljoin(self._url, url) for name, url in _listed(document.get("data")).items()}
+        self._addresses = _listed(document.get("data"))
         if not self._addresses:
             raise PollFailed(Failure.NO_STATIONS)
         self._addresses_until = time.monotonic() + DISCOVERY_SECONDS
@@ -99,9 +106,12 @@ class GbfsFeed:
         """Return a document that a system may lack. Without it less is known, but the stations are."""
         if name not in self._addresses:
             return None
+        if time.monotonic() < self._rests.get(name, 0.0):
+            return self._kept.get(name)
         try:
             return self._document(name, field, deadline, seconds_min)
-        except PollFailed:
+        except PollFailed as failed:
+            self._rests[name] = time.monotonic() + max(INFORMATION_SECONDS_MIN, failed.retry_after_seconds or 0.0)
             return self._kept.get(name)
 
     def _document(self, name: str, field: str, deadline: float, seconds_min: float) -> _Fetched:
@@ -109,7 +119,7 @@ class GbfsFeed:
         kept = self._kept.get(name)
         if kept and time.monotonic() < kept.until:
             return kept
-        document = self._ask(self._addresses[name], deadline)
+        document = self._ask(joined(self._url, self._addresses[name]), deadline)
         data = document.get("data")
         rows = data.get(field) if isinstance(data, Mapping) else None
         if not isinstance(rows, list):
@@ -144,7 +154,8 @@ def _decode_broken(body: bytes) -> Any:
 
 def _ttl(document: Mapping[str, Any]) -> float:
     ttl = document.get("ttl")
-    return min(max(float(ttl), 0.0), TTL_SECONDS_MAX) if isinstance(ttl, int | float) else 0.0
+    # Compared before it is converted: JSON has numbers that no float holds.
+    return float(min(max(ttl, 0), TTL_SECONDS_MAX)) if isinstance(ttl, int | float) else 0.0
 
 
 def _listed(data: object) -> dict[str, str]:

@@ -170,7 +170,7 @@ def _count(value: object, otherwise: int | None = None) -> int:
 def _degrees(value: object) -> float:
     try:
         return float(value)  # type: ignore[arg-type]  # some feeds write "45.7"
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise _Unusable(Bad.COORDINATES) from None
 
 

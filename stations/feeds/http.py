@@ -180,7 +180,7 @@ class HttpClient:
             location = answer.headers.get("Location", "")
             if not (self._is_open and answer.status in REDIRECTS and location):
                 return answer
-            url = urljoin(url, location)
+            url = joined(url, location)
             if refusal := _refusal(url, has_key=True, is_open=True):
                 raise PollFailed(refusal)
         return answer
@@ -234,6 +234,14 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def joined(base: str, url: str) -> str:
+    """Return the absolute address of what a document or a redirect names. Raises PollFailed if it is no address."""
+    try:
+        return urljoin(base, url)
+    except ValueError:
+        raise PollFailed(Failure.NO_ADDRESS) from None
 
 
 def _refusal(base_url: str, *, has_key: bool, is_open: bool) -> Failure | None:

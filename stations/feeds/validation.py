@@ -16,7 +16,8 @@ NUMBER_MAX = 2**31 - 1  # the largest integer of PostgreSQL; real ones have five
 COUNT_MAX = 10_000  # bikes or stands of one station; the largest real one has below 200
 CONTRACT_LENGTH_MAX = 60  # characters; the longest real one has 12
 CONTRACTS_KEPT = 256  # checked names; there are some 30
-CITY_RADIUS_DEGREES = 1.0  # about 110 km: no service is as wide, and test benches stand in the operator's own city
+CITY_RADIUS_DEGREES = 1.0  # about 110 km: wider than a city, and test benches stand in the operator's own
+FAR_SHARE_MAX = 0.1  # of a feed's stations: with more outside, the service is of a region or a country
 CITY_STATIONS_MIN = 5  # stations; the median of fewer does not show where a city is
 
 OPEN = "OPEN"
@@ -29,9 +30,10 @@ TEXTS_KEPT = 16_384  # cleaned texts: the same 5,000 come with each poll of the 
 
 # Feeds write "never" in several ways; no real report is older than JCDecaux's API itself.
 REPORTED_SINCE = datetime(2016, 1, 1, tzinfo=UTC)
+REPORTED_UNTIL = datetime(2100, 1, 1, tzinfo=UTC)  # later is a mistake, and near the last year sums overflow
 
 _CONTROLS = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\xad\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u2069\u2800\u3164\ufeff\uffa0]"
+    r"[\x00-\x1f\x7f-\x9f\xad\u115f\u1160\u200b-\u200f\u2028-\u202e\u2060-\u2069\u2800\u3164\ufeff\uffa0\ud800-\udfff]"
 )
 _CONTRACT = re.compile(rf"[\w.' -]{{1,{CONTRACT_LENGTH_MAX}}}")
 
@@ -103,9 +105,9 @@ def is_number(number: int) -> bool:
 
 def is_station_id(text: str) -> bool:
     """Return True if this text can be a part of keys and addresses: a browser drops "." and ".." from an address."""
-    return (
-        0 < len(text) <= STATION_ID_LENGTH_MAX and text.isprintable() and text.strip(".") != "" and text == text.strip()
-    )
+    if not 0 < len(text) <= STATION_ID_LENGTH_MAX or not text.isprintable() or text != text.strip():
+        return False
+    return text.strip(".") != "" and not any(part in (".", "..") for part in text.split("/"))
 
 
 @lru_cache(CONTRACTS_KEPT)
@@ -135,9 +137,13 @@ def _fault_of_sum(state: State) -> Bad | None:
     return None
 
 
-@lru_cache(TEXTS_KEPT)
 def text_of(text: str, length_max: int) -> str:
     """Return the text without control characters, padding and line ends, which feeds do send."""
+    return _cleaned(text[: 4 * length_max], length_max)  # no text of megabytes is kept
+
+
+@lru_cache(TEXTS_KEPT)
+def _cleaned(text: str, length_max: int) -> str:
     if not text.isprintable():
         text = _CONTROLS.sub(" ", text)
     return " ".join(text.split())[:length_max].rstrip()
@@ -154,7 +160,7 @@ def from_iso(value: object) -> datetime | None:
 
 
 def meant(when: datetime) -> datetime | None:
-    return when if when >= REPORTED_SINCE else None
+    return when if REPORTED_SINCE <= when < REPORTED_UNTIL else None
 
 
 def _far_away(readings: Iterable[Reading]) -> list[Key]:
@@ -167,8 +173,11 @@ def _far_away(readings: Iterable[Reading]) -> list[Key]:
             lat = median([reading.state.lat for reading in city])
             lng = median([reading.state.lng for reading in city])
             lng_radius = CITY_RADIUS_DEGREES / max(math.cos(math.radians(lat)), 0.01)  # degrees get narrower northwards
-            for reading in city:
-                state = reading.state
-                if abs(state.lat - lat) > CITY_RADIUS_DEGREES or abs(state.lng - lng) > lng_radius:
-                    far.append(reading.key)
+            outside = [
+                reading.key
+                for reading in city
+                if abs(reading.state.lat - lat) > CITY_RADIUS_DEGREES or abs(reading.state.lng - lng) > lng_radius
+            ]
+            if len(outside) <= max(1, len(city) * FAR_SHARE_MAX):
+                far += outside
     return far

@@ -130,7 +130,7 @@ class Poller:
             fetched=len(fetched.readings),
             bad=fetched.bad,
             changes=with_last_seen(diff(self._held, fetched), self._answered_at),
-            updated_at=updated_at(fetched),
+            updated_at=updated_at(fetched, asked_at),
         )
         run = self._record(poll)
         self._answered_at = asked_at

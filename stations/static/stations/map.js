@@ -3,6 +3,7 @@
 import { openMapFile } from "./map_file.js";
 import { groundName, groundOf, showCredits } from "./map_ground.js";
 import { NEAR_ZOOM, StationLayer } from "./station_layer.js";
+import { counts } from "./station_lines.js";
 import { make, number, say } from "./texts.js";
 
 const CLICK_REACH_PX = 14; // a thumb is wider than a disc
@@ -122,7 +123,7 @@ export class StationsMap {
   }
 
   inWords({ station, contracts, members, values }) {
-    if (station) return `${station.name}: ${say("bikes")} ${number(station.bikes)}, ${say("stands")} ${number(station.stands)}`;
+    if (station) return `${station.name}: ${counts(station)}`;
     const name = [...contracts.keys()].map(this.cityName).join(", ");
     return say("city", { name, stations: number(members.length), bikes: number(values.bikes) });
   }
