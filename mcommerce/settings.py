@@ -9,6 +9,7 @@ import errno
 import os
 import re
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -21,6 +22,7 @@ from django.utils.translation import gettext_lazy as _
 from environs import Env, EnvValidationError, ValidationError, validate
 
 from mcommerce.money import CURRENCIES
+from stations.feeds.feed_names import name_of
 
 try:
     import fcntl
@@ -319,7 +321,12 @@ def _station_faults() -> list[str]:
             faults.append(
                 f"STATIONS_FEEDS names {feed!r}: use simulator, jcdecaux, jcdecaux:<contract> or gbfs:<address>"
             )
-    return faults
+    names = Counter(map(name_of, STATIONS_FEEDS or []))
+    return faults + [
+        f"STATIONS_FEEDS has {count} feeds called {name!r}: give each a short name, as gbfs:<name>=<address>"
+        for name, count in names.items()
+        if count > 1
+    ]
 
 
 def _map_file_faults() -> list[str]:

@@ -40,5 +40,5 @@ def _short(url: str) -> str:
     words = re.sub(r"[^a-z0-9.]+", "-", _NOISE.sub("", url).casefold()).strip("-.")
     if words and len(words) <= SHORT_LENGTH_MAX and "?" not in url:
         return words
-    digest = blake2b(url.encode(), digest_size=4).hexdigest()  # addresses that differ have names that differ
+    digest = blake2b(url.encode(), digest_size=4).hexdigest()  # long addresses that differ have names that differ
     return f"{words[: SHORT_LENGTH_MAX - 9].strip('-.') or 'feed'}-{digest}"
