@@ -62,7 +62,8 @@ def freeze(
     """
     _forget_old()
     open_now = letters_of(found.cause).filter(dead_letters.possible(DeadLetter.Request.DISCARD))
-    chosen = sorted(set(open_now.values_list("id", flat=True)) & set(ids))
+    among = open_now.filter(id__range=(min(ids), max(ids))) if ids else open_now.none()
+    chosen = sorted(set(among.values_list("id", flat=True)) & set(ids))
     through = dead_letters.behind(chosen)[1] if with_parked else None
     described = {name: getattr(found, name) for name in _DESCRIBED}
     return _store(BulkRun(action=action, who=who, through=through, **described), chosen)

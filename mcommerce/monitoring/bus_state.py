@@ -17,6 +17,7 @@ from mcommerce.overview.faults import Fault, faults, faults_without_database
 
 logger = logging.getLogger(__name__)
 
+WAIT_SECONDS = 1.0  # for another thread's reading
 KEPT_SECONDS = 5.0  # several scrapers share one reading; alerts wait for longer than that anyway
 GROUP = ["group", "topic"]
 
@@ -30,12 +31,16 @@ class BusState:
         self._metrics: list[Metric] = []
 
     def collect(self) -> Iterable[Metric]:
-        """Return the state, at most KEPT_SECONDS old. Only one thread reads it at a time."""
-        with self._lock:
+        """Return the state, at most KEPT_SECONDS old. While another thread reads it for longer, return the last one."""
+        if not self._lock.acquire(timeout=WAIT_SECONDS):
+            return self._metrics  # a slow database must not keep all threads of the pages
+        try:
             if time.monotonic() > self._read_at + KEPT_SECONDS:
                 self._metrics = list(_read())
                 self._read_at = time.monotonic()
             return self._metrics
+        finally:
+            self._lock.release()
 
     def forget(self) -> None:
         """Read anew at the next question. For tests."""
@@ -47,6 +52,7 @@ def _read() -> Iterator[Metric]:
     readable = _gauge("eventbus_state_readable", "1 while the state of the bus can be read from the database, else 0.")
     try:
         found, dead = status.status(), _dead()
+        wrong = faults(found)
     except (DatabaseError, InterfaceError) as error:
         logger.info("The state of the bus cannot be read: %s", error)
         connection.close()
@@ -59,7 +65,7 @@ def _read() -> Iterator[Metric]:
     yield from _of_failures(found, dead)
     yield from _of_outbox(found)
     yield from _of_processes(found)
-    yield _faults(faults(found))
+    yield _faults(wrong)
 
 
 def _dead() -> list[tuple[str, str, int]]:

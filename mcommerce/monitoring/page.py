@@ -18,7 +18,9 @@ from mcommerce.monitoring.server_state import ServerState
 Answer = Callable[[HttpRequest], HttpResponse]
 
 PATH = "/metrics"
-BY_PROXY = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")  # a proxy on this machine adds one of these
+# A proxy on this machine adds one of these: nginx none but those that its configuration names.
+BY_PROXY = tuple(f"HTTP_{name}" for name in ("X_FORWARDED_FOR", "X_FORWARDED_PROTO", "X_FORWARDED_HOST", "X_REAL_IP"))
+BY_PROXY += ("HTTP_FORWARDED", "HTTP_VIA")
 REFUSED = (
     "Metrics are read from this machine itself, or with METRICS_TOKEN: "
     "Authorization: Bearer and the token, as prometheus.yml says it in `authorization`.\n"

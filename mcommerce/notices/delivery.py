@@ -48,7 +48,9 @@ def by_mail(due: list[ToldFault], now: datetime) -> None:
         text = "\n".join(_text(fault, now) for fault in due)
     line = " ".join(subject.split())[:SUBJECT_CHARACTERS_MAX]
     host = urlsplit(settings.SITE_URL).hostname
-    headers = {"Message-ID": f"<{notice_id(due[0].mail_due, due[0])}@{host}>"}
+    # Of all of them: a mail program hides a second mail with the id of the first.
+    told = "".join(sorted(notice_id(fault.mail_due, fault) for fault in due))
+    headers = {"Message-ID": f"<{hashlib.sha256(told.encode()).hexdigest()[:32]}@{host}>"}
     get_connection().send_messages([EmailMessage(line, text, to=settings.EVENTBUS_NOTIFY_MAIL, headers=headers)])
 
 

@@ -1,7 +1,8 @@
 """Collect the faults of the whole site: of the bus, of this server's readiness, of the providers and the feeds."""
 
 import logging
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -79,7 +80,7 @@ def faults(found: Status) -> list[Fault]:
         *(Problem(text, kind="untrusted") for text in untrusted_records.problems()),
         *(problem for name in declared("problems") for problem in _of_feature(name)),
     ]
-    told = [_of_part(problem) for problem in problems]
+    told = list(_apart(map(_of_part, problems)))
     titles = {fault.title for fault in told}
     told += [fault for fault in _of_server() if fault.title not in titles]  # the bus may have found the same
     told += _of_services()
@@ -89,6 +90,14 @@ def faults(found: Status) -> list[Fault]:
 def faults_without_database() -> list[Fault]:
     """Return the faults that this process knows of by itself: its readiness, and the services that it calls."""
     return [*_of_server(), *_of_services()]
+
+
+def _apart(told: Iterable[Fault]) -> Iterator[Fault]:
+    """Number the faults that share an id: each begins and ends by itself."""
+    seen = Counter[str]()
+    for one in told:
+        seen[one.id] += 1
+        yield one if seen[one.id] == 1 else one._replace(id=f"{one.id}/{seen[one.id]}")
 
 
 def _of_feature(name: str) -> list[Problem]:

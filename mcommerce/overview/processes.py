@@ -18,7 +18,7 @@ from eventbus.operations.heartbeats import ProcessStatus
 from mcommerce.overview.frame import MAY_SEE_PROCESSES, PART, for_staff, live
 
 # The settings whose value is no secret. Any other one is masked, also one that is new: think before you add it here. An
-# address may hold a password or a key, as DATABASE_URL, EMAIL_URL and STATIONS_TILE_URL can.
+# address may hold a password or a key, as those of DATABASE_URL, EMAIL_URL, STATIONS_FEEDS and STATIONS_TILE_URL can.
 SHOWN = frozenset(
     {
         *("DEMO", "DEBUG", "ALLOWED_HOSTS", "SITE_URL", "TRUST_PROXY", "VAR_DIR", "HSTS_PRELOAD", "RELEASE"),
@@ -27,7 +27,7 @@ SHOWN = frozenset(
         *("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_PREFIX", "KAFKA_REPLICATION", "KAFKA_GROUP_PROTOCOL"),
         *("KAFKA_GROUP_INSTANCE_ID", "KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_MECHANISM"),
         *("DRAIN_SECONDS", "READY_OUTBOX_SECONDS", "RUN_BUS_IN_SERVER", "ORDER_PAYMENT_MINUTES", "SHOP_CURRENCY"),
-        *("PAYMENT_PROVIDER", "STATIONS_FEEDS", "SIMULATOR_SEED", "STATIONS_POLL_INTERVAL_MS"),
+        *("PAYMENT_PROVIDER", "SIMULATOR_SEED", "STATIONS_POLL_INTERVAL_MS"),
     }
 )
 

@@ -90,7 +90,7 @@ def select(request: HttpRequest, cause: str) -> HttpResponse:
             BulkRun.Action(action),
             ids,
             request.user.get_username(),
-            with_parked="with_parked" in request.POST,
+            with_parked=action == BulkRun.Action.DISCARD and "with_parked" in request.POST,
         )
     except RunRefused as refused:
         messages.error(request, str(refused))

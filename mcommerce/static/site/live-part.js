@@ -11,11 +11,20 @@ function named(selector, attribute) {
   return [...part.querySelectorAll(selector)].map((element) => [element.getAttribute(attribute), element]);
 }
 
+/** Return a selector that finds this element in the next drawing of the part; null for one that has no name. */
+function selectorOf(element) {
+  if (element.id) return `#${CSS.escape(element.id)}`;
+  for (const attribute of ["href", "aria-label"]) {
+    if (element.hasAttribute(attribute)) return `[${attribute}="${CSS.escape(element.getAttribute(attribute))}"]`;
+  }
+  return element.parentElement.id ? `#${CSS.escape(element.parentElement.id)} > ${element.localName}` : null;
+}
+
 part.addEventListener("htmx:beforeRequest", (event) => document.hidden && event.preventDefault());
 part.addEventListener("htmx:beforeSwap", () => {
   const active = part.contains(document.activeElement) ? document.activeElement : null;
   kept = {
-    focused: active && (active.id ? `#${CSS.escape(active.id)}` : `[href="${CSS.escape(active.getAttribute("href"))}"]`),
+    focused: active && selectorOf(active),
     open: new Map(named("details[id]", "id").map(([name, one]) => [name, one.open])),
     scrolled: new Map(named("[role=region]", "aria-label").map(([name, one]) => [name, one.scrollLeft])),
   };

@@ -36,6 +36,8 @@ def read(client: Client, **more: str) -> dict[tuple[str, ...], float]:
         ("192.0.2.7", {}),
         ("127.0.0.1", {"X-Forwarded-For": "192.0.2.7"}),
         ("127.0.0.1", {"Forwarded": "for=127.0.0.1"}),
+        ("127.0.0.1", {"X-Forwarded-Proto": "https"}),  # all that nginx adds where only this is configured
+        ("127.0.0.1", {"Via": "1.1 proxy"}),
         ("", {}),
     ],
 )
@@ -94,6 +96,16 @@ def test_a_fault_of_the_overview_is_told_by_its_kind_while_it_lasts(client: Clie
 
     told = [("mcommerce_fault", "", "outbox") in one for one in (before, during, after)]
     assert told == [False, True, False]
+
+
+def test_a_reading_that_takes_long_holds_up_no_other_scraper(db: None, client: Client, monkeypatch) -> None:
+    read(client)
+    monkeypatch.setattr("mcommerce.monitoring.bus_state.WAIT_SECONDS", 0.01)
+
+    with bus_state._lock:  # another thread reads, and its database is slow
+        answer = client.get("/metrics")
+
+    assert b"eventbus_state_readable 1.0" in answer.content
 
 
 def test_without_a_database_the_counts_of_processes_are_told(db: None, client: Client, monkeypatch) -> None:

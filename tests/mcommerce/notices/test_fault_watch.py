@@ -16,8 +16,9 @@ from django.urls import reverse
 from eventbus import clock
 from eventbus.database.leases import Lease
 from eventbus.models import ConsumerGroup
-from mcommerce.notices import fault_watch
+from mcommerce.notices import delivery, fault_watch
 from mcommerce.notices.fault_watch import FaultWatch
+from mcommerce.notices.hysteresis import BEGAN
 from mcommerce.notices.models import ToldFault
 from mcommerce.overview.faults import Fault
 from outside import circuit_breaker
@@ -107,6 +108,22 @@ def test_many_faults_at_once_are_one_mail_and_a_post_each(receiver: Receiver, pr
     assert [one.subject for one in mail.outbox] == ["2 faults began or ended"]
     assert "A disk is full" in mail.outbox[0].body and "12 events wait" in mail.outbox[0].body
     assert receiver.told() == [("fault.began", "disk:"), ("fault.began", "lag:mail")]
+
+
+def test_mails_about_different_faults_have_different_ids(settings: Any) -> None:
+    settings.EVENTBUS_NOTIFY_MAIL = ["ada@example.com"]
+    now = clock.now()
+    disk, lag = (ToldFault(id=one, title=one, since=now, mail_due=BEGAN) for one in ("disk:", "lag:mail"))
+
+    for due in (
+        [disk],
+        [disk, lag],
+        [disk],
+    ):  # it died before it noted the first
+        delivery.by_mail(due, now)
+
+    first, second, again = (one.extra_headers["Message-ID"] for one in mail.outbox)
+    assert first == again != second
 
 
 def test_a_receiver_can_check_who_posted_a_notice(receiver: Receiver, present: list[Fault]) -> None:

@@ -13,9 +13,11 @@ from django.urls import reverse
 from eventbus import Permanent, clock
 from eventbus.ids import uuid7
 from eventbus.models import ConsumerGroup, IgnoredType, ProcessRow, Progress
+from eventbus.operations import status
 from eventbus.operations.problem import Problem
 from mcommerce import readiness
 from mcommerce.accounts.models import User
+from mcommerce.overview import faults as fault_list
 from mcommerce.overview.faults import KINDS, PARTS
 from stations.models import PollPlan, PollRun
 from tests.eventbus.bus_app import House, Mended
@@ -183,3 +185,12 @@ def test_a_feature_that_cannot_tell_its_faults_hides_no_others(
     assert "stations.live.feed_health.problems cannot tell the faults of its feature: LookupError." in (
         operator.get(PAGE).content.decode()
     )
+
+
+def test_two_faults_of_one_kind_have_two_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    problems = [Problem("topic a was lost", kind="log"), Problem("another site reads topic b", kind="log")]
+    monkeypatch.setattr("mcommerce.overview.faults.status.problems", lambda found, dispatches: problems)
+
+    found = fault_list.faults(status.status())
+
+    assert [one.id for one in found if one.text in problems] == ["log:", "log:/2"]
