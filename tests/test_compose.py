@@ -21,7 +21,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ROLES: dict[str, list[str]] = runpy.run_path(str(ROOT / "docker-entrypoint"))["ROLES"]
 OURS = {name: service for name, service in SERVICES.items() if service["image"] == COMPOSE["x-site"]["image"]}
-NOT_SETTINGS = {"WEB_CONCURRENCY"}  # gunicorn's own
+NOT_SETTINGS = {"WEB_CONCURRENCY", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"}  # of gunicorn and OpenTelemetry
 # Settings that its containers do not take from outside, by reason.
 NOT_PASSED = {
     "not for a deployed site": {"DEBUG", "DEMO", "EVENTBUS_FAILPOINTS", "PAYMENT_PROVIDER"},

@@ -125,7 +125,10 @@ def test_every_alert_has_a_fault_that_fires_it_and_a_section_of_the_runbook() ->
     assert {rule["alert"] for rule in rules()} == set(FAULTS)
     for rule in rules():
         page_name, _, anchor = rule["annotations"]["runbook"].partition("#")
-        assert (page_name, anchor in anchors) == ("docs/runbook.md", True), rule["alert"]
+        assert page_name == "docs/runbook.md"
+        assert anchor in anchors or rule["alert"] == "OtherFault" and not anchor, rule[
+            "alert"
+        ]  # which is of many kinds
 
 
 def names_in(expressions: str) -> set[str]:
