@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.test_settings import python
 
 VISITS = """
@@ -32,6 +34,15 @@ background.stop()  # the heartbeat keeps its own, rightly
 wrappers = [one for one in gc.get_objects() if issubclass(type(one), BaseDatabaseWrapper)]
 print(len(wrappers) >= 5, sum(one.connection is not None for one in wrappers))
 """
+
+
+@pytest.mark.parametrize("server", ["asgi", "wsgi"])
+def test_a_server_looks_for_faults_from_its_start(tmp_path: Path, server: str) -> None:
+    say = f"import threading, mcommerce.{server}; print(sorted(thread.name for thread in threading.enumerate()))"
+
+    told = python(tmp_path, say, EVENTBUS_NOTIFY_MAIL="ada@example.com", RUN_BUS_IN_SERVER="0")
+
+    assert "'doctor'" in told.stdout and "'notices'" in told.stdout, told.stderr
 
 
 def test_a_page_leaves_no_connection_to_the_database_behind(tmp_path: Path) -> None:

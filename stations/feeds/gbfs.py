@@ -124,7 +124,7 @@ class GbfsFeed:
         rows = data.get(field) if isinstance(data, Mapping) else None
         if not isinstance(rows, list):
             raise PollFailed(Failure.NOT_A_LIST, name)
-        until = time.monotonic() + max(seconds_min, _ttl(document) if seconds_min else 0.0)
+        until = time.monotonic() + max(seconds_min, ttl_of(document) if seconds_min else 0.0)
         self._kept[name] = _Fetched(rows, until, gbfs_rows.time_of(document.get("last_updated")))
         return self._kept[name]
 
@@ -152,7 +152,8 @@ def _decode_broken(body: bytes) -> Any:
     return json.loads(body.decode(errors="replace"))
 
 
-def _ttl(document: Mapping[str, Any]) -> float:
+def ttl_of(document: Mapping[str, Any]) -> float:
+    """Return the seconds for which a document says that it holds: 0 if it says none, TTL_SECONDS_MAX at most."""
     ttl = document.get("ttl")
     # Compared before it is converted: JSON has numbers that no float holds.
     return float(min(max(ttl, 0), TTL_SECONDS_MAX)) if isinstance(ttl, int | float) else 0.0

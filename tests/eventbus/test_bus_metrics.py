@@ -1,6 +1,5 @@
 """The counts of the bus: each group's handled and failed events, retries, effects, and how long events waited."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,16 +7,10 @@ from prometheus_client import CollectorRegistry
 
 from eventbus import clock, publish
 from eventbus.measuring.reading import AllProcesses
-from tests.eventbus.bus_app import House, Mended, Noted, open_house
+from tests.eventbus.bus_app import House, Mended, Noted
 
 NOTED = "house.noted.v1"
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def house() -> Iterator[House]:
-    with open_house() as house:
-        yield house
 
 
 class Counts:

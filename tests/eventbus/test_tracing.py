@@ -1,6 +1,5 @@
 """What is traced of an event: who published it, who appended it, who handled it, and what followed."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,16 +20,10 @@ from eventbus.tracing import switch
 from eventbus.tracing.continuing import TRACE_CHARACTERS, continued
 from eventbus.tracing.exporting import RequestIds
 from eventbus.tracing.spans import SPANS_EACH_MAX, Spans
-from tests.eventbus.bus_app import House, Mended, Noted, Sown, open_house
+from tests.eventbus.bus_app import House, Mended, Noted, Sown
 from tests.eventbus.replay_steps import replayed
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def house() -> Iterator[House]:
-    with open_house() as house:
-        yield house
 
 
 class Traced:
@@ -187,6 +180,7 @@ def test_a_kept_trace_is_continued_in_another_request(
     assert f'"correlationid":"{first}"' in told
     with continued("answer", ""), transaction.atomic():
         publish(Noted(name="c", number=3))
+    assert first.hex not in OutboxRow.objects.get(key="c").headers
 
 
 def test_a_longer_trace_of_another_program_fits_where_traces_are_kept(house: House) -> None:

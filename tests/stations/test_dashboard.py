@@ -126,6 +126,7 @@ def test_a_quiet_station_has_no_chart_but_a_word(client: Client):
         "/stations/simulator/lyon-77/",
         "/stations/jcdecaux-lyon/1/",
         "/stations/simulator/a%2Fb%3Fc/",
+        "/stations/simulator/99999999999999999999/",
     ],
 )
 @pytest.mark.usefixtures("_two_cities")
@@ -134,7 +135,7 @@ def test_a_station_that_nobody_knows_helps_on(client: Client, path: str):
 
     assert answer.status_code == 404
     assert "No such station" in answer.content.decode()
-    assert 'href="/stations/"' in answer.content.decode()
+    assert 'class="button button--primary" href="/stations/"' in answer.content.decode()
 
 
 @pytest.mark.usefixtures("_two_cities")

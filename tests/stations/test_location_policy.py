@@ -18,5 +18,6 @@ def test_the_map_may_ask_for_the_location_and_for_nothing_else() -> None:
     assert "camera=()" in told
 
 
-def test_every_other_page_may_not() -> None:
-    assert "geolocation=()" in policy("/i18n/nothing/")
+@pytest.mark.parametrize("path", ["/", "/accounts/sign-in/", "/stations/producer/", "/i18n/nothing/"])
+def test_no_other_page_may(path: str) -> None:
+    assert "geolocation=()" in policy(path)

@@ -11,7 +11,7 @@ from django.test import RequestFactory
 from outside.http import is_public
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import Bad, PollFailed, updated_at
-from stations.feeds.gbfs import STATIONS_MAX
+from stations.feeds.gbfs import STATIONS_MAX, TTL_SECONDS_MAX, ttl_of
 from stations.feeds.gbfs_rows import time_of
 from stations.feeds.validation import is_station_id, text_of
 from stations.views.map_file import map_file, map_file_address
@@ -57,12 +57,8 @@ def test_a_number_that_nothing_can_hold_is_a_bad_row(served: GbfsServer) -> None
     assert (set(told(fetched)), fetched.bad[Bad.COORDINATES]) == ({"b"}, 1)
 
 
-def test_such_a_ttl_is_one_day(served: GbfsServer) -> None:
-    url = served.system(
-        "x", station_information=stations([info()], ttl=HUGE), station_status=stations([status()], ttl=-HUGE)
-    )
-
-    assert set(told(fetch(url))) == {"a"}
+def test_such_a_ttl_is_one_day() -> None:
+    assert [ttl_of({"ttl": ttl}) for ttl in (HUGE, -HUGE, 60, "60", None)] == [TTL_SECONDS_MAX, 0, 60, 0, 0]
 
 
 def test_an_address_that_is_none_matters_only_where_it_is_asked(served: GbfsServer) -> None:
