@@ -34,13 +34,15 @@ class Migration(migrations.Migration):
                 ('asked', models.PositiveIntegerField(default=0, verbose_name='asked for')),
                 ('refused', models.PositiveIntegerField(default=0, verbose_name='refused')),
                 ('through', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='takes parked events up to')),
+                ('parked', models.PositiveIntegerField(default=0, verbose_name='parked events behind them')),
                 ('decision', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='decided with')),
-                ('undoes', models.PositiveBigIntegerField(blank=True, null=True, unique=True, verbose_name='undoes')),
+                ('undoes', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='undoes')),
             ],
             options={
                 'verbose_name': 'bulk run',
                 'verbose_name_plural': 'bulk runs',
                 'indexes': [models.Index(condition=models.Q(('state', 'running')), fields=['id'], name='eventbus_bulk_run_runs')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'done'), _negated=True), fields=('undoes',), name='eventbus_bulk_run_undone')],
             },
         ),
         migrations.CreateModel(
@@ -147,7 +149,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': "operator's action",
                 'verbose_name_plural': "operators' actions",
-                'indexes': [models.Index(condition=models.Q(('decision__isnull', False)), fields=['decision'], name='eventbus_action_decided')],
+                'indexes': [models.Index(condition=models.Q(('decision__isnull', False)), fields=['decision'], name='eventbus_action_decided'), models.Index(condition=models.Q(('decision__isnull', True), ('decision', models.F('id')), _connector='OR'), fields=['id'], name='eventbus_action_first')],
             },
         ),
         migrations.CreateModel(

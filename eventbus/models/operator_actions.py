@@ -57,6 +57,12 @@ class OperatorAction(models.Model):
             models.Index(
                 fields=["decision"], name="eventbus_action_decided", condition=models.Q(decision__isnull=False)
             ),
+            # For the page of the audit trail: a decision about thousands is one row there.
+            models.Index(
+                fields=["id"],
+                name="eventbus_action_first",
+                condition=models.Q(decision__isnull=True) | models.Q(decision=models.F("id")),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -68,8 +74,8 @@ class BulkRun(models.Model):
 
     `ids`: the letters, as ranges (eventbus.selections.row_ids). `passed`: the id of the last letter that the run has
     dealt with, and `asked` and `refused` their numbers. `decision`: the number of its action in the audit trail, and of
-    its letters. `through`: the id of the last parked event that a discard includes. `undoes`: the run whose discard
-    this one undoes.
+    its letters. `through`: the id of the last parked event that a discard includes, and `parked` their number.
+    `undoes`: the run whose discard this one undoes.
     """
 
     class Action(models.TextChoices):
@@ -101,8 +107,9 @@ class BulkRun(models.Model):
     asked = models.PositiveIntegerField(_("asked for"), default=0)
     refused = models.PositiveIntegerField(_("refused"), default=0)
     through = models.PositiveBigIntegerField(_("takes parked events up to"), null=True, blank=True)
+    parked = models.PositiveIntegerField(_("parked events behind them"), default=0)
     decision = models.PositiveBigIntegerField(_("decided with"), null=True, blank=True)
-    undoes = models.PositiveBigIntegerField(_("undoes"), null=True, blank=True, unique=True)
+    undoes = models.PositiveBigIntegerField(_("undoes"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("bulk run")
@@ -110,6 +117,12 @@ class BulkRun(models.Model):
         indexes = [
             # Asked each second by the process that carries runs out, and nearly always empty.
             models.Index(fields=["id"], name="eventbus_bulk_run_runs", condition=models.Q(state="running")),
+        ]
+        constraints = [
+            # A large discard is undone by several runs, one after the other.
+            models.UniqueConstraint(
+                fields=["undoes"], name="eventbus_bulk_run_undone", condition=~models.Q(state="done")
+            ),
         ]
 
     def __str__(self) -> str:

@@ -116,14 +116,16 @@ def _note(found: Decided, asked: Iterable[DeadLetter], action: DeadLetter.Reques
     OperatorAction.objects.bulk_create(actions)
 
 
-def behind(letter_ids: Collection[int]) -> tuple[int, int]:
+def behind(letter_ids: Collection[int], *, through: int | None = None) -> tuple[int, int]:
     """Count the events that are parked behind these dead letters now.
 
-    Also return the highest id of all parked events.
+    Also return the highest id of all parked events, or `through`: later ones are not counted.
     """
     heads = DeadLetter.objects.filter(id__in=letter_ids, parks=True, state=_OPEN)
     same = {name: OuterRef(name) for name in ("group", "topic", "key")}
-    last = ParkedEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    last = through
+    if last is None:
+        last = ParkedEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0
     return ParkedEvent.objects.filter(Exists(heads.filter(**same)), id__lte=last).count(), last
 
 

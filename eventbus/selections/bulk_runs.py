@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import msgspec
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from eventbus import clock
@@ -64,25 +64,35 @@ def freeze(
     open_now = letters_of(found.cause).filter(dead_letters.possible(DeadLetter.Request.DISCARD))
     among = open_now.filter(id__range=(min(ids), max(ids))) if ids else open_now.none()
     chosen = sorted(set(among.values_list("id", flat=True)) & set(ids))
-    through = dead_letters.behind(chosen)[1] if with_parked else None
+    parked, through = dead_letters.behind(chosen) if with_parked else (0, None)
     described = {name: getattr(found, name) for name in _DESCRIBED}
-    return _store(BulkRun(action=action, who=who, through=through, **described), chosen)
+    return _store(BulkRun(action=action, who=who, through=through, parked=parked, **described), chosen)
 
 
 def freeze_undo(run: BulkRun, who: str) -> BulkRun:
-    """Store the selection of all that a run has discarded, to restore it. Raises RunRefused."""
+    """Store the selection of what a run has discarded, to restore it. Raises RunRefused.
+
+    It holds the oldest SELECTED_MAX events. Once they are restored, the rest can be restored by another run.
+    """
     _forget_old()
     if run.action != BulkRun.Action.DISCARD or run.decision is None:
         raise RunRefused(_("Only a discard can be undone."))
     if run.state != _DONE or progress(run).waiting:
         raise RunRefused(_("This discard is still under way. Wait until it is done."))
-    if BulkRun.objects.filter(undoes=run.pk).exclude(state=_FROZEN).exists():
+    undoing = BulkRun.objects.filter(undoes=run.pk)
+    ids = list(undoable(run).values_list("id", flat=True)[:SELECTED_MAX])
+    if undoing.filter(state=_RUNNING).exists() or (not ids and undoing.filter(state=_DONE).exists()):
         raise RunRefused(_("This discard was undone already."))
-    BulkRun.objects.filter(undoes=run.pk, state=_FROZEN).delete()  # asked for, and never said yes to
-    letters = dead_letters.discarded(run.decision).filter(dead_letters.possible(DeadLetter.Request.RESTORE))
-    ids = list(letters.values_list("id", flat=True))
+    undoing.filter(state=_FROZEN).delete()  # asked for, and never said yes to
     described = {name: getattr(run, name) for name in _DESCRIBED}
     return _store(BulkRun(action=BulkRun.Action.RESTORE, who=who, undoes=run.pk, **described), ids)
+
+
+def undoable(run: BulkRun) -> QuerySet[DeadLetter]:
+    """Return the events that a run has discarded, and that can be restored now."""
+    if run.decision is None:
+        return DeadLetter.objects.none()
+    return dead_letters.discarded(run.decision).filter(dead_letters.possible(DeadLetter.Request.RESTORE))
 
 
 def _store(run: BulkRun, ids: Sequence[int]) -> BulkRun:
@@ -109,7 +119,11 @@ def letter_ids(run: BulkRun) -> list[int]:
 
 
 def begin(run: BulkRun, who: str) -> None:
-    """Let a frozen run begin, and record it in the audit trail with its number. Raises RunRefused."""
+    """Let a frozen run begin, and record it in the audit trail with its number. Raises RunRefused.
+
+    If the number of parked events has changed since it was shown, store the new number and refuse: ask again.
+    """
+    _refuse_other_number(run)
     now, state = clock.now(), _DONE if run.action == BulkRun.Action.EXPORT else _RUNNING
     with transaction.atomic():
         frozen = BulkRun.objects.filter(pk=run.pk, state=_FROZEN, who=who[:WHO_CHARACTERS_MAX])
@@ -122,12 +136,21 @@ def begin(run: BulkRun, who: str) -> None:
             group=run.group,
             type=run.type,
             error=f"{run.error_class} {run.code_line}".strip(),
-            count=run.total,
+            count=run.total + run.parked,
             selection=run.pk,
         )
         OperatorAction.objects.filter(pk=action.pk).update(decision=action.pk)
         BulkRun.objects.filter(pk=run.pk).update(decision=action.pk)
     run.refresh_from_db()
+
+
+def _refuse_other_number(run: BulkRun) -> None:
+    if run.through is None or run.state != _FROZEN:
+        return
+    parked, _last = dead_letters.behind(letter_ids(run), through=run.through)
+    if parked != run.parked:
+        BulkRun.objects.filter(pk=run.pk, state=_FROZEN).update(parked=parked)
+        raise RunRefused(_("The number of parked events has changed. Look again."))
 
 
 def is_due() -> bool:

@@ -189,3 +189,69 @@ def test_an_export_ends_at_once_and_leaves_the_letters_alone(house: House, broke
     assert (run.state, bulk_runs.is_due()) == ("done", False)
     assert DeadLetter.objects.filter(request="").count() == SHOWN
     assert OperatorAction.objects.get().action == "export"
+
+
+def test_a_large_discard_is_undone_by_several_runs(
+    house: House, broken: Mended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = freeze(Action.DISCARD)
+    bulk_runs.begin(run, "ada")
+    run_all(run)
+    house.settle()
+    monkeypatch.setattr(bulk_runs, "SELECTED_MAX", SHOWN - MORE)
+
+    totals = []
+    for _ in range(2):
+        undo = bulk_runs.freeze_undo(run, "ada")
+        bulk_runs.begin(undo, "ada")
+        totals.append(undo.total)
+        run_all(undo)
+        house.settle()
+
+    assert totals == [SHOWN - MORE, MORE]
+    assert places() == {"skipped": SHOWN}
+    with pytest.raises(RunRefused, match="undone already"):
+        bulk_runs.freeze_undo(run, "ada")
+
+
+@pytest.fixture
+def parked(house: House) -> Mended:
+    """A dead letter that parks its key, and MORE events behind it."""
+    broken = Mended("vase", error=Permanent("poison"))
+    house.handler(call=broken)
+    house.say(("vase", 0))
+    say_more(house)
+    return broken
+
+
+def freeze_with_parked() -> BulkRun:
+    found = cause()
+    return bulk_runs.freeze(found, Action.DISCARD, bulk_runs.shown_ids(found.cause), "ada", with_parked=True)
+
+
+def test_a_discard_with_parked_events_knows_their_number(house: House, parked: Mended) -> None:
+    run = freeze_with_parked()
+    say_more(house)  # behind them, and not in the selection
+    assert (run.total, run.parked) == (1, MORE)
+
+    bulk_runs.begin(run, "ada")
+    run_all(run)
+    house.settle()
+
+    assert OperatorAction.objects.get(selection=run.pk).count == 1 + MORE
+    assert places()["discarded"] == 1 + MORE
+
+
+def test_a_discard_asks_again_if_the_number_of_parked_events_has_changed(house: House, parked: Mended) -> None:
+    run = freeze_with_parked()
+    [letter] = DeadLetter.objects.all()
+    parked.names.clear()
+    dead_letters.decide([letter.pk], DeadLetter.Request.REQUEUE, "grace")
+    house.settle()  # the key went on
+
+    with pytest.raises(RunRefused, match="has changed"):
+        bulk_runs.begin(run, "ada")
+
+    run.refresh_from_db()
+    assert (run.state, run.parked) == ("frozen", 0)
+    assert not OperatorAction.objects.filter(selection=run.pk).exists()

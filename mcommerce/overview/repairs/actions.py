@@ -1,6 +1,6 @@
 """The audit trail: every action of an operator, by the admin, these pages and the command line alike."""
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -13,14 +13,18 @@ from mcommerce.overview.frame import MAY_LOOK, context_of, for_staff, may_see_pa
 
 ACTIONS_SHOWN_MAX = 50  # a screen or two; older ones are a click away
 TAB = "bus-actions"
-_FIRST = Q(decision=None) | Q(decision=F("id"))  # a decision about thousands is one row here
+
+
+def first_actions() -> QuerySet[OperatorAction]:
+    """Return the actions of the page: a decision about thousands is one of them. They have an index."""
+    return OperatorAction.objects.filter(Q(decision__isnull=True) | Q(decision=F("id")))
 
 
 @require_safe
 @for_staff(MAY_LOOK)
 def actions(request: HttpRequest) -> HttpResponse:
     """Show who did what, when, to how many, and to which selection, the newest first."""
-    rows = OperatorAction.objects.filter(_FIRST).order_by("-id")
+    rows = first_actions().order_by("-id")
     before = request.GET.get("before", "")
     if row_ids.read(before, at_most=1):
         rows = rows.filter(id__lt=int(before))

@@ -11,7 +11,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from eventbus.models import BulkRun
-from eventbus.repairs import dead_letters
 from eventbus.repairs.dead_letters import UNDO_DAYS
 from eventbus.selections import bulk_runs, export
 from eventbus.selections.bulk_runs import RunRefused
@@ -34,14 +33,18 @@ def run(request: HttpRequest, run: int) -> HttpResponse:
         "is_mine": found.who == request.user.get_username(),
         "may_operate": staff_permissions.may(request.user, MAY_OPERATE),
         "undo_days": UNDO_DAYS,
-        "undone": BulkRun.objects.filter(undoes=found.pk).exclude(state=BulkRun.State.FROZEN).first(),
-        "can_undo": found.action == BulkRun.Action.DISCARD
-        and found.state == BulkRun.State.DONE
-        and found.ended_at is not None
-        and found.ended_at >= dead_letters.undoable_since()
-        and not at.waiting,
+        "all": found.total + found.parked,
+        "undone": BulkRun.objects.filter(undoes=found.pk).exclude(state=BulkRun.State.FROZEN).last(),
+        "can_undo": _can_undo(found, waiting=at.waiting),
     }
     return live(request, TAB, "overview/repairs/run.html", context, part=PART in request.GET)
+
+
+def _can_undo(found: BulkRun, *, waiting: int) -> bool:
+    if found.action != BulkRun.Action.DISCARD or found.state != BulkRun.State.DONE or waiting:
+        return False
+    under_way = BulkRun.objects.filter(undoes=found.pk, state=BulkRun.State.RUNNING).exists()
+    return not under_way and bulk_runs.undoable(found).exists()
 
 
 @require_POST

@@ -16,6 +16,7 @@ from eventbus import Permanent
 from eventbus.models import BulkRun, DeadLetter, OperatorAction
 from eventbus.selections import bulk_runs
 from mcommerce.overview.repairs import failures
+from mcommerce.overview.repairs.actions import first_actions
 from tests.eventbus.bus_app import House, Mended, open_house
 from tests.eventbus.busy_site import many, places
 
@@ -215,3 +216,27 @@ def test_an_export_is_sent_by_the_asynchronous_server_too(transactional_db: None
 async def _whole(client: AsyncClient, url: str) -> bytes:
     answer = await client.get(url)
     return b"".join([block async for block in answer.streaming_content])
+
+
+def test_a_discard_with_parked_events_asks_with_the_exact_number(house: House) -> None:
+    house.handler(call=Mended("vase", error=Permanent("poison")))
+    house.say(*many("vase", SHOWN))
+    house.settle()
+    client = staff(LOOK, OPERATE)
+    shown = re.search(r'name="shown" value="([^"]*)"', page_of(client, reverse("bus-failure", args=[cause()])))
+    assert shown
+    chosen = {"action": "discard", "shown": shown[1], "with_parked": "1"}
+
+    question = page_of(client, client.post(reverse("bus-select", args=[cause()]), chosen)["Location"])
+
+    assert f"with {SHOWN - 1} events that were parked behind them at that time" in question
+    assert f"Yes, discard {SHOWN}<" in question
+    say_yes(client)
+    house.settle()
+    assert places() == {"discarded": SHOWN}
+
+
+def test_the_audit_trail_is_read_from_its_index(db: None) -> None:
+    plan = first_actions().order_by("-id")[:51].explain()
+
+    assert "eventbus_action_first" in plan
