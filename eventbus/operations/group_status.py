@@ -8,9 +8,15 @@ from typing import Any
 import msgspec
 from django.db.models import Count, OuterRef, Subquery
 
-from eventbus import clock
+from eventbus import backends, clock
 from eventbus.backends.base import TopicPartition
+from eventbus.errors import LogUnavailable
 from eventbus.models import DeadLetter, OutboxRow, ParkedKey, Progress
+
+UNREACHED = (
+    "The log does not give the end of {missing} of {asked} partitions, such as {first}, so their lag is not known. Are "
+    "the brokers running, is KAFKA_BOOTSTRAP_SERVERS right, and has manage.py eventbus topics nothing to make?"
+)
 
 
 class PartitionStatus(msgspec.Struct, frozen=True):
@@ -55,6 +61,20 @@ def progress() -> list[Any]:
     )
     since = Subquery(ahead.order_by("offset").values("appended_at")[:1])
     return list(Progress.objects.annotate(waits_since=since).order_by("group", "topic", "partition"))
+
+
+def ends(progress: Iterable[Any]) -> tuple[dict[TopicPartition, int], str]:
+    """Return the ends that the log gives at once, and a sentence about those that it does not give.
+
+    Pages and metrics ask so: if the brokers are away, an operator must read it soon, and not after their long timeout.
+    """
+    asked = sorted({TopicPartition(row.topic, row.partition) for row in progress})
+    try:
+        found = backends.current().ends_now(asked)
+    except LogUnavailable as error:
+        return {}, str(error)
+    missing = ["/".join(map(str, one)) for one in asked if one not in found]
+    return found, UNREACHED.format(missing=len(missing), asked=len(asked), first=missing[0]) if missing else ""
 
 
 def read(progress: Iterable[Any], ends: Mapping[TopicPartition, int]) -> list[GroupStatus]:

@@ -8,12 +8,17 @@ from eventbus.errors import LogUnavailable
 from eventbus.models import TopicLog
 from eventbus.recovery import lost_records
 
-ASK_SECONDS = 1.5  # the wait for an answer is short: if brokers do not answer, the caller has waited for them already
+ASK_SECONDS = 1.5  # the wait for an answer is short, as for the ends of the log
 
 
-def read(backend: Backend) -> list[str]:
-    """Return one sentence for each problem, with the remedy. If brokers do not answer, return only the lost records."""
+def read(backend: Backend, *, answers: bool = True) -> list[str]:
+    """Return one sentence for each problem, with the remedy. If brokers do not answer, return only the lost records.
+
+    `answers`: False if the caller has waited for the brokers in vain. Then they are not asked again.
+    """
     lost = [lost_records.told(one) for one in lost_records.waiting()]
+    if not answers:
+        return lost
     try:
         return [*lost, *(f"{one}." for one in backend.other_sites(registry.groups)), *_unused_partitions(backend)]
     except LogUnavailable:

@@ -4,19 +4,17 @@ Nothing here changes an event. A request is stored in the dead letter's row, wit
 carries it out under the lock of the group's progress (`dead_letter_requests.apply_request`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import msgspec
 from django.db.models import Count, Min, QuerySet
 
 from eventbus import backends, clock
-from eventbus.backends.base import Backend, TopicPartition
 from eventbus.consuming import ignored_types
 from eventbus.consuming.ignored_types import IgnoredStatus
 from eventbus.database.leases import RELAY, is_beating
-from eventbus.errors import LogUnavailable
-from eventbus.models import DeadLetter, LeaseRow, OutboxRow, ParkedKey, Progress, Timer
+from eventbus.models import DeadLetter, LeaseRow, OutboxRow, ParkedKey, Timer
 from eventbus.operations import group_status, lag, log_problems, pausing, standstill
 from eventbus.operations.group_status import GroupStatus as GroupStatus
 from eventbus.operations.heartbeats import ProcessStatus, processes
@@ -87,11 +85,11 @@ class Status(msgspec.Struct, frozen=True):
 def status() -> Status:
     """Read the present state of the bus. This takes a few small queries, and none counts the whole outbox."""
     progress = group_status.progress()
-    ends, log_unavailable = _ends(backends.current(), progress)
+    ends, log_unavailable = group_status.ends(progress)
     return Status(
         at=clock.now(),
         log_unavailable=log_unavailable,
-        log_problems=log_problems.read(backends.current()),
+        log_problems=log_problems.read(backends.current(), answers=bool(ends) or not log_unavailable),
         outbox=_outbox(),
         timers=TimersStatus(**Timer.objects.aggregate(count=Count("id"), next_due=Min("due"))),
         groups=group_status.read(progress, ends),
@@ -175,17 +173,6 @@ def _outbox() -> OutboxStatus:
         rejected=OutboxRow.objects.filter(rejected_records.WAITS).count(),
         behind=unsent.filter(~free).count() if free else 0,
     )
-
-
-def _ends(backend: Backend, progress: Iterable[Progress]) -> tuple[dict[TopicPartition, int], str]:
-    """Return the end of the log in each partition that a group reads.
-
-    If the log is unavailable, return none and the reason.
-    """
-    try:
-        return backend.ends(sorted({TopicPartition(row.topic, row.partition) for row in progress})), ""
-    except LogUnavailable as error:
-        return {}, str(error)
 
 
 def _retrying_long() -> dict[str, int]:

@@ -6,10 +6,8 @@ from typing import Literal
 
 import msgspec
 
-from eventbus import backends, clock, registry
-from eventbus.backends.base import TopicPartition
+from eventbus import clock, registry
 from eventbus.database.storable_text import ranged
-from eventbus.errors import LogUnavailable
 from eventbus.models import ConsumerGroup, Progress
 from eventbus.operations import group_status, heartbeats
 from eventbus.operations.group_status import GroupStatus
@@ -17,7 +15,6 @@ from eventbus.operations.heartbeats import ProcessStatus
 from eventbus.reports.trends import Measured, Trend, trends
 
 State = Literal["flows", "paused", "breaker"]
-UNREACHED = "The log does not give its end. Are the brokers running, and is KAFKA_BOOTSTRAP_SERVERS right?"
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -63,7 +60,7 @@ class GroupsReport(msgspec.Struct, frozen=True):
 def report() -> GroupsReport:
     """Return the report on all groups. The log gets a second or two for its answer, and queries are few and fixed."""
     rows = group_status.progress()
-    ends, log_unavailable = _ends(rows)
+    ends, log_unavailable = group_status.ends(rows)
     by_group: dict[str, list[GroupStatus]] = {}
     for one in group_status.read(rows, ends):
         by_group.setdefault(one.group, []).append(one)
@@ -74,15 +71,6 @@ def report() -> GroupsReport:
     trend = trends.measure(measured, now)
     told = [_group(one, by_group.get(one.name, []), trend[one.name], processes) for one in found]
     return GroupsReport(now, sorted(told, key=_urgency), log_unavailable)
-
-
-def _ends(rows: Iterable[Progress]) -> tuple[dict[TopicPartition, int], str]:
-    wanted = sorted({TopicPartition(row.topic, row.partition) for row in rows})
-    try:
-        found = backends.current().ends_now(wanted)
-    except LogUnavailable as error:
-        return {}, str(error)
-    return found, "" if len(found) == len(wanted) else UNREACHED
 
 
 def _moved(rows: Iterable[Progress]) -> dict[str, datetime]:

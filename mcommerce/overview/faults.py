@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -80,9 +80,10 @@ def faults(found: Status) -> list[Fault]:
         *(Problem(text, kind="untrusted") for text in untrusted_records.problems()),
         *(problem for name in declared("problems") for problem in _of_feature(name)),
     ]
-    told = list(_apart(map(_of_part, problems)))
+    of_server = {fault.id: fault for fault in _of_server()}
+    told = [_with_since(fault, of_server) for fault in _apart(map(_of_part, problems))]
     titles = {fault.title for fault in told}
-    told += [fault for fault in _of_server() if fault.title not in titles]  # the bus may have found the same
+    told += [fault for fault in of_server.values() if fault.title not in titles]  # the bus may have found the same
     told += _of_services()
     return sorted(told, key=lambda fault: (fault.since is None, fault.since or found.at, fault.title))
 
@@ -98,6 +99,12 @@ def _apart(told: Iterable[Fault]) -> Iterator[Fault]:
     for one in told:
         seen[one.id] += 1
         yield one if seen[one.id] == 1 else one._replace(id=f"{one.id}/{seen[one.id]}")
+
+
+def _with_since(fault: Fault, of_server: Mapping[str, Fault]) -> Fault:
+    """Return a fault of the bus, with the time at which this server found it if the bus knows none."""
+    same = of_server.get(fault.id)
+    return fault._replace(since=same.since) if same and fault.since is None else fault
 
 
 def _of_feature(name: str) -> list[Problem]:
