@@ -10,7 +10,7 @@ class Problem(str):
 
     `kind` is the same for all problems of one kind, such as "lag". `about` names the group or part that it concerns, ""
     for the whole bus. `since`: when it began, None if nobody knows. A feature's own problem has a `heading` in the
-    reader's language, and the URL name of the `page` that shows it.
+    reader's language, and the URL name of the `page` that shows it, "" if no page does.
     """
 
     kind: str

@@ -90,8 +90,10 @@ def by_webhook(due: list[ToldFault], now: datetime) -> None:
     }
     with service("webhook of notices", at=urlsplit(url).netloc).asked():
         answer = http.ask("POST", url, seconds=WEBHOOK_SECONDS, bytes_max=ANSWER_BYTES_MAX, data=body, headers=headers)
-        if not 200 <= answer.status < 300:
+        if answer.status >= 500:
             raise WebhookRefused(WRONG % answer.status)
+    if not 200 <= answer.status < 300:  # it answers: the circuit breaker stays closed, and the next try is soon
+        raise WebhookRefused(WRONG % answer.status)
 
 
 class WebhookRefused(ServiceUnavailable):
@@ -102,29 +104,37 @@ def _link(fault: ToldFault) -> str:
     return settings.SITE_URL + (fault.link or "/eventbus/")
 
 
-def deliver(faults: Collection[ToldFault], now: datetime) -> None:
-    """Send what is due: one mail of all, and a post of each. What fails stays due, while the settings name that way."""
+def deliver(faults: Collection[ToldFault], now: datetime) -> dict[str, str]:
+    """Send what is due: one mail of all, and a post of each. What fails stays due, while the settings name that way.
+
+    Return the last error of each way that was tried, "" if all was sent.
+    """
+    outcomes: dict[str, str] = {}
     for fault in faults:
         fault.mail_due = fault.mail_due if settings.EVENTBUS_NOTIFY_MAIL else ""
         fault.webhook_due = fault.webhook_due if settings.EVENTBUS_NOTIFY_WEBHOOK else ""
     mailed = [fault for fault in faults if fault.mail_due]
-    if mailed and _sent(by_mail, mailed, now):
+    if mailed:
+        outcomes["mail"] = _error(by_mail, mailed, now)
         for fault in mailed:
-            fault.mail_due = ""
-    for fault in faults:
-        if fault.webhook_due and _sent(by_webhook, [fault], now):
-            fault.webhook_due = ""
+            fault.mail_due = fault.mail_due if outcomes["mail"] else ""
+    for fault in [one for one in faults if one.webhook_due]:
+        error = _error(by_webhook, [fault], now)
+        outcomes["webhook"] = error or outcomes.get("webhook", "")
+        fault.webhook_due = fault.webhook_due if error else ""
+    return outcomes
 
 
-def _sent(way: Callable[[list[ToldFault], datetime], None], due: list[ToldFault], now: datetime) -> bool:
+def _error(way: Callable[[list[ToldFault], datetime], None], due: list[ToldFault], now: datetime) -> str:
+    """Send by one way, and return the error, "" for a success. Pages show it: it has no address and no password."""
     name, names = way.__name__.replace("_", " "), ", ".join(fault.id for fault in due)
     try:
         way(due, now)
     except Exception as error:  # any: the other way may work, and this one is tried again
         logger.warning("A notice was not sent %s (%s): %s", name, names, error)
-        return False
+        return str(error) if isinstance(error, ServiceUnavailable | http.NoAnswer) else type(error).__name__
     logger.info("Operators were told %s of %s", name, names)
-    return True
+    return ""
 
 
 def note_due(what: str, fault: ToldFault) -> None:

@@ -2,7 +2,9 @@
 
 import logging
 import threading
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from django.conf import settings
 from django.db import DatabaseError, connections
@@ -13,7 +15,7 @@ from eventbus.database.leases import Lease
 from eventbus.database.unit_of_work import unit_of_work
 from eventbus.errors import LeaseLost
 from eventbus.operations import status
-from mcommerce.notices import delivery
+from mcommerce.notices import delivery, failing_ways
 from mcommerce.notices.hysteresis import Hysteresis
 from mcommerce.notices.models import ToldFault
 from mcommerce.overview.faults import Fault, faults, faults_without_database
@@ -86,11 +88,10 @@ class FaultWatch:
         if reachable:
             self._save(state, now)  # before sending: a process that dies in between has the next one send it
         due = [row for row in state.faults.values() if row.mail_due or row.webhook_due]
-        if due:
-            delivery.deliver(due, now)
+        outcomes = delivery.deliver(due, now) if due else {}
         self._unsaved |= {row.id for row in due}
         if reachable:
-            self._save(state, now)
+            self._save(state, now, outcomes)
 
     def _own(self) -> bool:
         """Renew the lease, or try to get it. Return False if the database does not answer: an owner then goes on."""
@@ -105,10 +106,11 @@ class FaultWatch:
             return False
         return True
 
-    def _save(self, state: Hysteresis, now: datetime) -> None:
+    def _save(self, state: Hysteresis, now: datetime, outcomes: Mapping[str, str] = MappingProxyType({})) -> None:
         """Store what changed. Without a database it stays in memory, and is stored by a later check."""
         gone = state.forget(now)
         try:
+            failing_ways.note(outcomes, now)
             for name in [one for one in self._unsaved if one in state.faults]:
                 state.faults[name].save()
                 self._unsaved.discard(name)

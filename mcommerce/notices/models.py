@@ -1,9 +1,10 @@
-"""The faults of which operators were told, or will be."""
+"""The faults of which operators were told, or will be, and the ways by which no notice leaves."""
 
 from django.db import models
 
 FAULT_CHARACTERS_MAX = 250
 WHAT_CHARACTERS_MAX = 10
+ERROR_CHARACTERS_MAX = 200
 
 
 class ToldFault(models.Model):
@@ -28,3 +29,21 @@ class ToldFault(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class FailingWay(models.Model):
+    """A way of the notices, `mail` or `webhook`, whose last tries have all failed. A success deletes the row."""
+
+    way = models.CharField(primary_key=True, max_length=WHAT_CHARACTERS_MAX)
+    since = models.DateTimeField()
+    tried_at = models.DateTimeField()
+    tries = models.PositiveIntegerField(default=1)
+    error = models.CharField(max_length=ERROR_CHARACTERS_MAX)
+
+    class Meta:
+        verbose_name = "failing way of notices"
+        verbose_name_plural = "failing ways of notices"
+        default_permissions = ()  # the overview shows it
+
+    def __str__(self) -> str:
+        return self.way

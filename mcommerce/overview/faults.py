@@ -119,7 +119,8 @@ def _of_feature(name: str) -> list[Problem]:
 
 def _of_part(problem: Problem) -> Fault:
     if problem.heading:
-        return Fault(problem.heading, problem, problem.since, reverse(problem.page), _id(problem))
+        link = reverse(problem.page) if problem.page else ""
+        return Fault(problem.heading, problem, problem.since, link, _id(problem))
     title, model = KINDS[problem.kind]
     if problem.kind in PAGES:
         return Fault(

@@ -14,7 +14,15 @@ from eventbus.admin.model_admin import BigTable, ReadOnly
 from mcommerce import staff_permissions
 from mcommerce.features.links import link_to
 from mcommerce.money.admin_columns import money_column
-from mcommerce.payment.models import Attempt, LedgerEntry, Payment, Refund, StatusChange, WebhookReceipt
+from mcommerce.payment.models import (
+    Attempt,
+    LedgerEntry,
+    Payment,
+    Refund,
+    RefusedWebhooks,
+    StatusChange,
+    WebhookReceipt,
+)
 from mcommerce.payment.services import payments
 
 ASKED_AT_ONCE_MAX = 20  # each may take seconds while the page waits
@@ -143,3 +151,8 @@ class LedgerEntryAdmin(OfPayment, ReadOnly, BigTable):
 class WebhookReceiptAdmin(ReadOnly, BigTable):
     list_display = ("event_id", "provider", "received_at")
     search_fields = ("event_id",)
+
+
+@admin.register(RefusedWebhooks)
+class RefusedWebhooksAdmin(ReadOnly, admin.ModelAdmin):
+    list_display = ("provider", "count", "first_at", "last_at", "reason")

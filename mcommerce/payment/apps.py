@@ -10,6 +10,7 @@ class PaymentConfig(AppConfig):
     verbose_name = _("Payments")
     default_auto_field = "django.db.models.BigAutoField"
     url_prefix: ClassVar = "payment/"
+    problems: ClassVar = "mcommerce.payment.services.webhook_refusals.problems"
     subjects: ClassVar = "mcommerce.payment.services.subjects.find"
     repeats_harmless: ClassVar = {
         "": "a view calls the provider, which no transaction may wait for; an order has one attempt at a time"

@@ -227,3 +227,22 @@ class WebhookReceipt(models.Model):
 
     def __str__(self) -> str:
         return self.event_id
+
+
+class RefusedWebhooks(models.Model):
+    """The webhooks of a provider that were refused since the last accepted one: one row, however many came."""
+
+    REASON_CHARACTERS_MAX = 200
+
+    provider = models.CharField(_("payment provider"), max_length=30, primary_key=True)
+    count = models.PositiveIntegerField(_("refused"), default=1)
+    first_at = models.DateTimeField(_("first refused"))
+    last_at = models.DateTimeField(_("last refused"))
+    reason = models.CharField(_("last reason"), max_length=REASON_CHARACTERS_MAX)
+
+    class Meta:
+        verbose_name = _("refused webhooks")
+        verbose_name_plural = _("refused webhooks")
+
+    def __str__(self) -> str:
+        return self.provider

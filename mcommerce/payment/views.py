@@ -4,6 +4,7 @@ Paying needs no permission: an order's id cannot be guessed, and paying for some
 """
 
 import logging
+from datetime import datetime
 from uuid import UUID
 
 from django.contrib import messages
@@ -27,7 +28,7 @@ from mcommerce.payment.providers.base import (
     ProviderTimeout,
     ProviderUnreadable,
 )
-from mcommerce.payment.services import payments
+from mcommerce.payment.services import payments, webhook_refusals
 from mcommerce.rate_limits.rate_limit import RateLimited
 from mcommerce.rate_limits.visitor_identity import network_of_request
 
@@ -104,21 +105,30 @@ def _asked(payment_id: UUID) -> Payment:
 def webhook(request: HttpRequest, provider: str) -> HttpResponse:
     """Receive a webhook: 200 when recorded or known already, 400 when it is not from the provider."""
     now = clock.now()
-    body = request.read(WEBHOOK_BYTES_MAX + 1)
-    if len(body) > WEBHOOK_BYTES_MAX:
-        return HttpResponse(status=413)
     try:
-        told = provider_named(provider).parse_webhook(headers=request.headers, body=body, now=now)
-        if told is not None:
-            payments.receive_webhook(provider=provider, webhook=told, now=now)
+        client = provider_named(provider)
     except NoSuchProvider:
         raise Http404 from None
+    body = request.read(WEBHOOK_BYTES_MAX + 1)
+    if len(body) > WEBHOOK_BYTES_MAX:
+        return _refused(provider, "too large", status=413, now=now)
+    try:
+        told = client.parse_webhook(headers=request.headers, body=body, now=now)
     except (BadSignature, ProviderUnreadable) as error:
-        logger.warning("Refused a webhook for %s: %s", provider, error)
-        return HttpResponse(status=400)
+        return _refused(provider, str(error), status=400, now=now)
+    webhook_refusals.note_accepted(provider=provider)
+    try:
+        if told is not None:
+            payments.receive_webhook(provider=provider, webhook=told, now=now)
     except payments.UnknownSession:
         return HttpResponse(status=404)  # the provider retries later, when the session may be recorded
     return HttpResponse(status=200)
+
+
+def _refused(provider: str, reason: str, *, status: int, now: datetime) -> HttpResponse:
+    logger.warning("Refused a webhook for %s: %s", provider, reason)
+    webhook_refusals.note_refused(provider=provider, reason=reason, now=now)
+    return HttpResponse(status=status)
 
 
 def _to_order(order_id: UUID) -> HttpResponse:

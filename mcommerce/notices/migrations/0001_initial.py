@@ -12,6 +12,21 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='FailingWay',
+            fields=[
+                ('way', models.CharField(max_length=10, primary_key=True, serialize=False)),
+                ('since', models.DateTimeField()),
+                ('tried_at', models.DateTimeField()),
+                ('tries', models.PositiveIntegerField(default=1)),
+                ('error', models.CharField(max_length=200)),
+            ],
+            options={
+                'verbose_name': 'failing way of notices',
+                'verbose_name_plural': 'failing ways of notices',
+                'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
             name='ToldFault',
             fields=[
                 ('id', models.CharField(max_length=250, primary_key=True, serialize=False)),

@@ -43,6 +43,20 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='RefusedWebhooks',
+            fields=[
+                ('provider', models.CharField(max_length=30, primary_key=True, serialize=False, verbose_name='payment provider')),
+                ('count', models.PositiveIntegerField(default=1, verbose_name='refused')),
+                ('first_at', models.DateTimeField(verbose_name='first refused')),
+                ('last_at', models.DateTimeField(verbose_name='last refused')),
+                ('reason', models.CharField(max_length=200, verbose_name='last reason')),
+            ],
+            options={
+                'verbose_name': 'refused webhooks',
+                'verbose_name_plural': 'refused webhooks',
+            },
+        ),
+        migrations.CreateModel(
             name='WebhookReceipt',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -59,6 +59,8 @@ FAULTS: dict[str, dict[str, str]] = {
     },
     "DeadLetters": {'eventbus_dead_letters{group="orders", type="stock.reserved.v1"}': "3x60"},
     "FeedDown": {'mcommerce_fault{kind="feed", about="lyon"}': "1x60"},
+    "WebhooksRefused": {'mcommerce_fault{kind="webhook", about="sandbox"}': "1x60"},
+    "NoticesFail": {'mcommerce_fault{kind="notices", about="webhook"}': "1x60"},
     "ServiceAway": {'outside_breaker_open{service="sandbox provider"}': "2x60"},
     "DiskFull": {'mcommerce_ready{part="disk", instance="a"}': "0x60"},
     "TableLocked": {'mcommerce_ready{part="tables", instance="a"}': "0x60"},

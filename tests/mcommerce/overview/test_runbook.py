@@ -11,7 +11,9 @@ from django.test import override_settings
 from eventbus import clock
 from eventbus.operations import status
 from mcommerce.features.installed import declared
+from mcommerce.notices import failing_ways
 from mcommerce.overview import faults
+from mcommerce.payment.services import webhook_refusals
 from outside import circuit_breaker
 from stations.live.feed_health import problems
 from stations.models import PollRun
@@ -20,7 +22,14 @@ from tests.live_site import ROOT
 PAGE = ROOT / "docs/runbook.md"
 ASKED = ("Customers", "Look first", "Remedy", "Over when")
 FEED, SERVICE = "jcdecaux:lyon", "lamp shop"
-NAMES = {"%(about)s": "<group>", FEED: "<feed>", SERVICE: "<service>"}
+PROVIDER = "sandbox"
+NAMES = {"%(about)s": "<group>", FEED: "<feed>", SERVICE: "<service>", PROVIDER: "<provider>"}
+WAYS = ("mail", "webhook")
+PROBLEMS = {  # of the features, whose titles are written below
+    "mcommerce.payment.services.webhook_refusals.problems",
+    "mcommerce.notices.failing_ways.problems",
+    "stations.live.feed_health.problems",
+}
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,7 +86,8 @@ def written(title: str) -> str:
 def titles() -> set[str]:
     """The titles of all faults that the overview can name."""
     of_bus = {str(title) for title, _model in faults.KINDS.values()}
-    return of_bus | {str(title) for title in faults.PARTS.values()} | titles_of_services() | titles_of_feeds()
+    of_features = titles_of_feeds() | titles_of_refused_webhooks() | titles_of_failing_ways()
+    return of_bus | {str(title) for title in faults.PARTS.values()} | titles_of_services() | of_features
 
 
 def titles_of_services() -> set[str]:
@@ -91,8 +101,8 @@ def titles_of_services() -> set[str]:
 
 
 def titles_of_feeds() -> set[str]:
-    """The titles of a feed whose last poll is good or failed, just now or long ago. No other feature has its own."""
-    assert declared("problems") == ["stations.live.feed_health.problems"], "write the titles of its faults here"
+    """The titles of a feed whose last poll is good or failed, just now or long ago."""
+    assert set(declared("problems")) == PROBLEMS, "write the titles of its faults here"
     found = set()
     with override_settings(STATIONS_FEEDS=[FEED]):
         for outcome in PollRun.Outcome:
@@ -102,3 +112,17 @@ def titles_of_feeds() -> set[str]:
                 PollRun.objects.create(feed=FEED, ms=1, started=started, outcome=outcome, reason="unreachable")
                 found |= {one.heading for one in problems()}
     return found
+
+
+def titles_of_refused_webhooks() -> set[str]:
+    webhook_refusals.note_refused(provider=PROVIDER, reason="no signature", now=clock.now())
+    return {one.heading for one in webhook_refusals.problems()}
+
+
+def titles_of_failing_ways() -> set[str]:
+    """The titles of all ways by which notices leave, with a placeholder for the way."""
+    failing_ways.note(dict.fromkeys(WAYS, "gone"), clock.now())
+    with override_settings(EVENTBUS_NOTIFY_MAIL=["ada@example.com"], EVENTBUS_NOTIFY_WEBHOOK="https://here/"):
+        found = failing_ways.problems()
+    assert [one.about for one in found] == list(WAYS)
+    return {one.heading.replace(one.about, "<way>") for one in found}

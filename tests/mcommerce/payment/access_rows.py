@@ -36,6 +36,7 @@ DESK: dict[str, Desk] = {
     "payment.refund": Desk(),
     "payment.ledgerentry": Desk(),
     "payment.webhookreceipt": Desk(),
+    "payment.refusedwebhooks": Desk(),
 }
 
 

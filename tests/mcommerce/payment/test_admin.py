@@ -31,7 +31,7 @@ def test_staff_see_money_and_change_nothing(
     assert 'name="_save"' not in page.content.decode()
     assert admin_client.get(reverse("admin:payment_payment_add")).status_code == 403
     assert admin_client.get(reverse("admin:payment_payment_delete", args=[payment.id])).status_code == 403
-    for name in ("refund", "ledgerentry", "webhookreceipt"):
+    for name in ("refund", "ledgerentry", "webhookreceipt", "refusedwebhooks"):
         assert admin_client.get(reverse(f"admin:payment_{name}_changelist")).status_code == 200
 
 

@@ -1,0 +1,45 @@
+"""A receiver refuses the notices: every server's overview says so, until it accepts one."""
+
+from typing import Any
+
+import pytest
+
+from mcommerce.notices import failing_ways
+from mcommerce.notices.fault_watch import FaultWatch
+from mcommerce.overview.faults import Fault
+from tests.mcommerce.notices.conftest import DISK, Receiver, checks
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_receiver_that_refuses_is_a_fault_until_it_accepts(receiver: Receiver, present: list[Fault]) -> None:
+    receiver.status = 401
+    watch = FaultWatch()
+    present.append(DISK)
+    checks(watch, 4)
+
+    [found] = failing_ways.problems()
+    assert found.heading == "Notices cannot be sent by webhook"
+    assert "in a row: 3" in found and "refused with status 401" in found
+    assert found.since is not None and "hidden" not in found
+
+    receiver.status = 204
+    watch.look()
+    assert failing_ways.problems() == []
+
+
+def test_a_way_that_the_settings_no_longer_name_is_no_fault(
+    receiver: Receiver, present: list[Fault], settings: Any, bus_clock: Any
+) -> None:
+    receiver.status = 401
+    watch = FaultWatch()
+    present.append(DISK)
+    checks(watch, 3)
+    webhook, settings.EVENTBUS_NOTIFY_WEBHOOK = settings.EVENTBUS_NOTIFY_WEBHOOK, ""
+    watch.look()
+    assert failing_ways.problems() == []
+
+    bus_clock.advance(minutes=2)
+    settings.EVENTBUS_NOTIFY_WEBHOOK = webhook
+
+    assert failing_ways.problems() == [], "nothing is due any more, so nothing is tried"
