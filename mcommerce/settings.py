@@ -22,7 +22,8 @@ from django.utils.translation import gettext_lazy as _
 from environs import Env, EnvValidationError, ValidationError, validate
 
 from mcommerce.money import CURRENCIES
-from stations.feeds.feed_names import name_of
+from stations.feeds.feed_names import is_replay, name_of, replay_entry
+from stations.feeds.recordings.recording_file import BadRecording, head_of
 
 try:
     import fcntl
@@ -77,9 +78,9 @@ def _pairs(said: str | dict[str, str]) -> dict[str, str]:
 
 
 def _feed_entry(entry: str) -> str:
-    """Return a feed's entry in small letters, but for an address, whose letters count."""
-    is_address = entry[: len("gbfs:")].casefold() == "gbfs:"
-    return f"gbfs:{entry[len('gbfs:') :]}" if is_address else entry.casefold()
+    """Return a feed's entry in small letters, but for an address or a file, whose letters count."""
+    kind, colon, rest = entry.partition(":")
+    return f"{kind.casefold()}:{rest}" if colon and kind.casefold() in {"gbfs", "replay"} else entry.casefold()
 
 
 # --- what the environment says -------------------------------------------------------------------------------------
@@ -169,6 +170,8 @@ JCDECAUX_API_KEY = env.str("JCDECAUX_API_KEY", "")
 SIMULATOR_URL = env.str("SIMULATOR_URL", "http://127.0.0.1:8002")
 SIMULATOR_SEED = env.int("SIMULATOR_SEED", 1)
 STATIONS_POLL_INTERVAL_MS = env.int("STATIONS_POLL_INTERVAL_MS", 0, validate=validate.Range(min=0))
+# Seconds of a recording in a second of now, for replay:<file>. At an hour a second each poll meets new counts.
+STATIONS_REPLAY_SPEED = env.float("STATIONS_REPLAY_SPEED", 1.0, validate=validate.Range(min=0.01, max=3_600))
 STATIONS_MAP_FILE = env.str("STATIONS_MAP_FILE", "")  # a .pmtiles file of this machine: streets and water
 STATIONS_TILE_URL = env.str("STATIONS_TILE_URL", "")  # "" draws the shipped outline of land, with no requests
 STATIONS_TILE_ATTRIBUTION = env.str("STATIONS_TILE_ATTRIBUTION", "").strip()  # plain text: the owner of the tiles
@@ -317,9 +320,12 @@ def _station_faults() -> list[str]:
             "such as © OpenStreetMap contributors"
         )
     for feed in STATIONS_FEEDS or []:
-        if feed.split(":")[0] not in {"simulator", "jcdecaux"} and not GBFS_ENTRY.fullmatch(feed):
+        if is_replay(feed):
+            faults += _recording_faults(feed)
+        elif feed.split(":")[0] not in {"simulator", "jcdecaux"} and not GBFS_ENTRY.fullmatch(feed):
             faults.append(
-                f"STATIONS_FEEDS names {feed!r}: use simulator, jcdecaux, jcdecaux:<contract> or gbfs:<address>"
+                f"STATIONS_FEEDS names {feed!r}: use simulator, jcdecaux, jcdecaux:<contract>, gbfs:<address> "
+                "or replay:<file>"
             )
     names = Counter(map(name_of, STATIONS_FEEDS or []))
     return faults + [
@@ -327,6 +333,14 @@ def _station_faults() -> list[str]:
         for name, count in names.items()
         if count > 1
     ]
+
+
+def _recording_faults(feed: str) -> list[str]:
+    try:
+        head_of(Path(replay_entry(feed)[1]))
+    except BadRecording as bad:
+        return [f"STATIONS_FEEDS names {feed!r}: {bad}"]
+    return []
 
 
 def _map_file_faults() -> list[str]:
@@ -506,9 +520,10 @@ except OSError as error:
 if FILES_LOCK:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(VAR_DIR / "metrics")
 _simulated = all(feed.startswith("simulator") for feed in STATIONS_FEEDS)
-STATIONS_POLL_INTERVAL_MS = STATIONS_POLL_INTERVAL_MS or (
-    2_000 if _simulated else 60_000
-)  # JCDecaux refreshes a minute
+_replayed = all(map(is_replay, STATIONS_FEEDS))
+# JCDecaux refreshes a minute; so does a recording of it, at its own speed
+_interval_ms = 2_000 if _simulated else round(60_000 / STATIONS_REPLAY_SPEED) if _replayed else 60_000
+STATIONS_POLL_INTERVAL_MS = STATIONS_POLL_INTERVAL_MS or min(max(_interval_ms, 1_000), 60_000)
 STATIONS_PRODUCER_OPEN = DEMO
 # The fragments of other apps on a station's page; "" for none. The stations import no shop
 STATIONS_PAGE_FRAGMENTS = "mcommerce.web.slots.live.LiveFragments"

@@ -2,7 +2,7 @@
 
 Rows of a feed that was removed from the setting stay in the database, but no page shows them. If two feeds supply the
 same contract, a feed of that contract alone takes precedence over a feed of all contracts. Of two feeds of the same
-kind, a real one takes precedence over a simulated one.
+kind, a live one takes precedence over a simulated or recorded one.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from stations.feeds.feed_names import name_of
-from stations.feeds.registry import is_simulated
+from stations.feeds.registry import is_of_this_machine
 
 
 class ActiveFeed(NamedTuple):
@@ -27,7 +27,7 @@ class ActiveFeeds:
 
     def __init__(self, names: Iterable[str]) -> None:
         self.feeds = [_feed(name) for name in names]
-        real_first = sorted(self.feeds, key=lambda feed: is_simulated(feed.name))
+        real_first = sorted(self.feeds, key=lambda feed: is_of_this_machine(feed.name))
         self._named: dict[str, ActiveFeed] = {}
         for feed in real_first:
             if feed.contract is not None:

@@ -148,13 +148,19 @@ class PollFailed(Exception):
 
 
 class Feed(Protocol):
-    """A source of readings. Its stations' keys begin with its name. `contract` is the only one that it gives."""
+    """A source of readings. Its stations' keys begin with its name. `contract` is the only one that it gives.
+
+    `url` is the address below which it asks. It holds no key of ours.
+    """
 
     @property
     def name(self) -> str: ...  # "jcdecaux:lyon"
 
     @property
     def contract(self) -> str | None: ...  # "lyon"; None for all
+
+    @property
+    def url(self) -> str: ...
 
     def fetch(self) -> Fetched:
         """Poll once. Raises PollFailed if the answer is missing or unusable."""

@@ -2,11 +2,14 @@
 
 import re
 from hashlib import blake2b
+from pathlib import PurePath
 
 GBFS = "gbfs"
-SHORT_LENGTH_MAX = 60  # characters after "gbfs:"
+REPLAY = "replay"
+SHORT_LENGTH_MAX = 60  # characters after "gbfs:" or "replay:"
 
 _ENTRY = re.compile(r"gbfs:(?:(?P<short>[a-z0-9][a-z0-9.-]{0,59})=)?(?P<url>https?://.+)", re.IGNORECASE)
+_REPLAY_ENTRY = re.compile(r"replay:(?:(?P<short>[a-z0-9][a-z0-9.-]{0,59})=)?(?P<path>.+)", re.IGNORECASE)
 _CYCLOCITY = re.compile(r"https?://api\.cyclocity\.fr/contracts/(?P<contract>[\w-]+)/gbfs/.*", re.IGNORECASE)
 _NOISE = re.compile(r"^https?://(www\.)?|[?#].*$|(/gbfs)?(\.json)?/*$", re.IGNORECASE)
 
@@ -28,8 +31,23 @@ def gbfs_entry(entry: str) -> tuple[str, str]:
     return f"{GBFS}:{(written['short'] or _short(written['url'])).casefold()}", written["url"]
 
 
+def is_replay(entry: str) -> bool:
+    return kind_of(entry).casefold() == REPLAY
+
+
+def replay_entry(entry: str) -> tuple[str, str]:
+    """Return the name and the path of "replay:<path>" or "replay:<short name>=<path>"; no path: "" for it."""
+    written = _REPLAY_ENTRY.fullmatch(entry.strip())
+    if written is None:
+        return entry.strip().casefold(), ""
+    stem = re.sub(r"[^a-z0-9.]+", "-", PurePath(written["path"]).name.split(".")[0].casefold()).strip("-.")
+    return f"{REPLAY}:{(written['short'] or stem[:SHORT_LENGTH_MAX] or 'feed').casefold()}", written["path"]
+
+
 def name_of(entry: str) -> str:
     """Return the name of the feed that this entry of STATIONS_FEEDS means."""
+    if is_replay(entry):
+        return replay_entry(entry)[0]
     return gbfs_entry(entry)[0] if is_gbfs(entry) else entry.strip().casefold()
 
 

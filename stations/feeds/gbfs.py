@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -39,12 +39,22 @@ class _Fetched(NamedTuple):
 class GbfsFeed:
     """One system's feed. `url` is that of its `gbfs.json`. `numbered`: its ids are the operator's numbers."""
 
-    def __init__(self, *, url: str, name: str, contract: str, numbered: bool = False, **limits: Any) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        name: str,
+        contract: str,
+        numbered: bool = False,
+        now: Callable[[], datetime] = clock.now,
+        **limits: Any,
+    ) -> None:
         self.name = name
         self.contract: str | None = contract
         self._contract = contract
-        self._url = url
+        self.url = url
         self._numbered = numbered
+        self._now = now
         self._http = HttpClient(url, name=name, bytes_max=GBFS_BYTES_MAX, is_open=True, **limits)
         self._addresses: dict[str, str] = {}
         self._addresses_until = 0.0
@@ -73,7 +83,7 @@ class GbfsFeed:
         if missing := {INFORMATION, STATUS} - self._addresses.keys():
             raise PollFailed(Failure.NO_STATIONS, ", ".join(sorted(missing)))
         information = self._document(INFORMATION, "stations", deadline, INFORMATION_SECONDS_MIN)
-        asked_at = clock.now()
+        asked_at = self._now()
         status = self._document(STATUS, "stations", deadline, 0)
         # What may be missing comes last: it takes only the time that is left.
         types = self._optional(TYPES, "vehicle_types", deadline, DISCOVERY_SECONDS)
@@ -96,7 +106,7 @@ class GbfsFeed:
     def _discover(self, deadline: float) -> None:
         if time.monotonic() < self._addresses_until:
             return
-        document = self._ask(self._url, deadline)
+        document = self._ask(self.url, deadline)
         self._addresses = _listed(document.get("data"))
         if not self._addresses:
             raise PollFailed(Failure.NO_STATIONS)
@@ -119,7 +129,7 @@ class GbfsFeed:
         kept = self._kept.get(name)
         if kept and time.monotonic() < kept.until:
             return kept
-        document = self._ask(joined(self._url, self._addresses[name]), deadline)
+        document = self._ask(joined(self.url, self._addresses[name]), deadline)
         data = document.get("data")
         rows = data.get(field) if isinstance(data, Mapping) else None
         if not isinstance(rows, list):

@@ -51,6 +51,7 @@ class JCDecauxFeed:
         """Make a feed. `base_url` ends in its version, `/vls/v1` or `/vls/v3`; `limits` are those of `HttpClient`."""
         self.contract = contract.casefold() if contract else None
         self.name = f"{source}:{self.contract}" if self.contract else source
+        self.url = base_url
         self._read = _reader(base_url)
         bytes_max = ANSWER_BYTES_MAX if contract else WORLD_BYTES_MAX
         self._http = HttpClient(base_url, name=self.name, key=key, bytes_max=bytes_max, **limits)

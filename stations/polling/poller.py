@@ -18,7 +18,7 @@ from eventbus.errors import LeaseLost
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import Feed, Held, Key, PollFailed, diff, unreadable, updated_at
 from stations.feeds.quarantine import set_apart
-from stations.feeds.registry import feed_named, is_simulated
+from stations.feeds.registry import feed_named, is_of_this_machine
 from stations.models import PollPlan, PollRun
 from stations.polling import poll_metrics
 from stations.polling.last_seen import with_last_seen
@@ -287,10 +287,10 @@ class PollerThreads:
         self.wait(CLOSE_SECONDS)
 
     def _run(self, name: str, url: str, on_poll: Callable[[PollRun], None]) -> None:
-        simulated = is_simulated(name)
-        limits = dict.fromkeys(("budget_seconds", "read_seconds"), SIMULATED_BUDGET_SECONDS) if simulated else {}
+        ours = is_of_this_machine(name)
+        limits = dict.fromkeys(("budget_seconds", "read_seconds"), SIMULATED_BUDGET_SECONDS) if ours else {}
         feed = feed_named(name, url=url, sleep=self._stop.wait, **limits)
-        lease = Lease(f"poller:{feed.name}", seconds=LEASE_SECONDS if simulated else REAL_LEASE_SECONDS)
+        lease = Lease(f"poller:{feed.name}", seconds=LEASE_SECONDS if ours else REAL_LEASE_SECONDS)
         self._pollers[name] = Poller(feed, lease=lease, stop=self._stop)
         self._pollers[name].run(on_poll)
 

@@ -7,14 +7,16 @@ from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 
 from stations.feeds.active_feeds import feed_names
-from stations.feeds.feed_names import GBFS, kind_of
-from stations.feeds.registry import is_simulated
+from stations.feeds.feed_names import GBFS, REPLAY, kind_of
+from stations.feeds.registry import is_of_this_machine
 from stations.models import PollPlan
 
 SIMULATED_INTERVAL_MS_MIN = 200  # five polls a second of 25 ms each leave the database free for others
 REAL_INTERVAL_MS_MIN = 10_000  # the operator refreshes once a minute; more often is no use to us and a load to them
 INTERVAL_MS_MAX = 3_600_000  # an hour: longer is "stopped"
 CALLS_MAX = 100_000  # more is "until stopped"
+
+_ALONE = (GBFS, REPLAY)  # kinds of feeds that have no key in common
 
 
 class IntervalOutOfRange(ValueError):
@@ -35,7 +37,7 @@ class CallsOutOfRange(ValueError):
 
 def interval_ms_min(feed: str) -> int:
     """Return the shortest interval of this feed."""
-    return SIMULATED_INTERVAL_MS_MIN if is_simulated(feed) else REAL_INTERVAL_MS_MIN
+    return SIMULATED_INTERVAL_MS_MIN if is_of_this_machine(feed) else REAL_INTERVAL_MS_MIN
 
 
 def interval_ms_of(feed: str) -> int:
@@ -78,11 +80,11 @@ def steer(
 
 
 def hold_off(*, feed: str, until: datetime, now: datetime) -> None:
-    """Forbid polls of this feed until `until`, and of every feed that shares its key. GBFS feeds share nothing."""
+    """Forbid polls of this feed until `until`, and of every feed that shares its key. Other feeds share nothing."""
     source = kind_of(feed)
-    of_source = Q(feed=source) | Q(feed__startswith=f"{source}:") if source != GBFS else Q(feed=feed)
+    of_source = Q(feed=source) | Q(feed__startswith=f"{source}:") if source not in _ALONE else Q(feed=feed)
     for name in sorted({feed, *feed_names()}):
-        if name == feed or (kind_of(name) == source != GBFS):
+        if name == feed or (kind_of(name) == source and source not in _ALONE):
             plan_of(name, now=now)
     plans = PollPlan.objects.filter(of_source, Q(not_before=None) | Q(not_before__lt=until))
     with transaction.atomic():

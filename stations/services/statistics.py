@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 
 from stations.feeds.active_feeds import active_feeds
 from stations.feeds.cities import BY_NAME
-from stations.feeds.registry import is_simulated
+from stations.feeds.registry import is_recorded, is_simulated
 from stations.models import Station, StationHistory
 
 CHART_HOURS = 12  # drawn on a station's page: a morning and its evening
@@ -34,6 +34,7 @@ class City(NamedTuple):
     open: int
     changed_at: datetime | None
     simulated: bool = False
+    recorded: bool = False
 
     @property
     def empty_share(self) -> float | None:
@@ -131,4 +132,6 @@ def _named(contract: str) -> dict[str, Any]:
     service = BY_NAME[contract].commercial_name if contract in BY_NAME else ""
     feed = active_feeds().feed_of(contract)
     simulated = feed is not None and is_simulated(feed.name)
-    return {"name": city_name(contract), "service": service, "zone": city_zone(contract), "simulated": simulated}
+    recorded = feed is not None and is_recorded(feed.name)
+    zone = city_zone(contract)
+    return {"name": city_name(contract), "service": service, "zone": zone, "simulated": simulated, "recorded": recorded}

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 
 from eventbus import clock
 from stations.feeds.active_feeds import active_feeds
-from stations.feeds.registry import is_simulated
+from stations.feeds.registry import is_recorded, is_simulated
 from stations.live.feed_health import feeds_remembered
 from stations.models import Station
 from stations.services.feed_record import RECORD_HOURS, record_of
@@ -34,5 +34,6 @@ def feed(request: HttpRequest, feed: str) -> HttpResponse:
         "held": rows.exclude(held="")[:ROWS_SHOWN],
         "stations": Paginator(rows.filter(held=""), ROWS_SHOWN).get_page(request.GET.get("page")),
         "simulated": is_simulated(feed),
+        "recorded": is_recorded(feed),
     }
     return render(request, "stations/feed.html", context)

@@ -16,7 +16,8 @@ from eventbus import clock
 from stations.feeds.active_feeds import ActiveFeed, active_feeds
 from stations.feeds.cities import LIVE
 from stations.feeds.feed_interface import Bad
-from stations.feeds.registry import SIMULATOR, is_simulated
+from stations.feeds.feed_names import REPLAY
+from stations.feeds.registry import SIMULATOR, is_recorded, is_simulated
 from stations.forms import RemarkForm
 from stations.live import live_updates
 from stations.live.feed_health import Condition, FeedHealth, feeds_remembered, health_of
@@ -67,6 +68,7 @@ def show_dashboard(request: HttpRequest, *, status: int = 200, remark_form: Rema
         "bad_words": bad_words(),
         **_ground(),
         "simulated_source": SIMULATOR,
+        "recorded_source": REPLAY,
         "everywhere": _origin(active_feeds().feeds),
         **_origin([health.feed for health in concerned if health]),
     }
@@ -97,6 +99,7 @@ def station(request: HttpRequest, feed: str, station_id: str) -> HttpResponse:
         "seen_at": found.seen_at if found.bad or found.gone else health and health.good_at,
         "feeds": feeds_told([health]),
         "simulated": is_simulated(feed),
+        "recorded": is_recorded(feed),
         "is_apart": bool(found.held) or not active_feeds().shows(feed, found.contract),
         "bad_words": bad_words(),
     }
@@ -165,6 +168,13 @@ def _last_changes(contract: str) -> list[dict[str, object]]:
 
 
 def _origin(feeds: list[ActiveFeed]) -> dict[str, bool]:
-    """Return two flags: all stations of these feeds are invented, or only some. Real ones need an attribution."""
+    """Return flags: all stations of these feeds are invented, or only some, and some are of another day.
+
+    Real stations need an attribution, also those of another day.
+    """
     simulated = [is_simulated(feed.name) for feed in feeds]
-    return {"simulated": all(simulated), "partly_simulated": any(simulated) and not all(simulated)}
+    return {
+        "simulated": all(simulated),
+        "partly_simulated": any(simulated) and not all(simulated),
+        "recorded": any(is_recorded(feed.name) for feed in feeds),
+    }

@@ -5,7 +5,7 @@ import { keepOverLanguages, readAddress, writeAddress } from "./address.js";
 import { showConnection } from "./connection_badge.js";
 import { Favourites } from "./favourites.js";
 import { FavouritesPanel } from "./favourites_panel.js";
-import { Feeds, isSimulated } from "./feeds.js";
+import { Feeds, isOfKind } from "./feeds.js";
 import { enhanceForms } from "./forms.js";
 import { keepKind } from "./kind_switch.js";
 import { LiveSocket } from "./live_socket.js";
@@ -184,9 +184,10 @@ function keepCamera(camera) {
 function showOrigin() {
   const origin = find("origin");
   const names = [...new Set(world.of(chosen).map((station) => station.feed))];
-  const simulated = names.some((name) => isSimulated(name, dashboard.dataset.simulatedSource));
+  const simulated = names.some((name) => isOfKind(name, dashboard.dataset.simulatedSource));
   const all = simulated && names.length === 1;
-  const told = all ? "simulated" : feeds.trouble ? "stale" : simulated ? "partly" : "real";
+  const recorded = names.some((name) => isOfKind(name, dashboard.dataset.recordedSource));
+  const told = all ? "simulated" : recorded ? "recorded" : feeds.trouble ? "stale" : simulated ? "partly" : "real";
   if (names.length) origin.textContent = origin.dataset[told];
 }
 

@@ -6,8 +6,8 @@ import { make, ours, say, timeElement } from "./texts.js";
 
 const AGE_REFRESH_MS = 5_000; // an alert shows its age, without seconds
 
-/** Return true if the stations of this feed are invented: its name begins with the simulator's word. */
-export const isSimulated = (feed, simulator) => feed.split(":")[0] === simulator;
+/** Return true if this feed is of that kind, which is the first word of its name: "simulator", "replay". */
+export const isOfKind = (feed, kind) => feed.split(":")[0] === kind;
 
 export class Feeds extends EventTarget {
   /** `concerned(feeds)` returns the feeds whose stations this page shows; `ages` may be left out. */
