@@ -22,6 +22,7 @@ Way = Literal["unsent", "sent", "rejected", "withdrawn"]
 class Step(msgspec.Struct, frozen=True):
     """An event of the journey. `cause`: the id of the event whose handler published it, None if a request did.
 
+    `correlation`: the id of the request in which everything began, "" if its headers name none.
     `way`: whether it is in the log. If the log rejected it, `rejected` says why.
     """
 
@@ -33,6 +34,7 @@ class Step(msgspec.Struct, frozen=True):
     way: Way
     rejected: str
     cause: UUID | None
+    correlation: str
     content: str
     headers: str
     handlings: list[Handling]
@@ -105,6 +107,7 @@ def _journey(subjects: list[Subject], keys: Iterable[str], rows: list[OutboxRow]
 
 
 def _step(row: OutboxRow, handlings: list[Handling]) -> Step:
+    attributes = _attributes(row)
     return Step(
         event_id=row.event_id,
         type=row.type,
@@ -113,7 +116,8 @@ def _step(row: OutboxRow, handlings: list[Handling]) -> Step:
         published_at=row.created_at,
         way=way_of(row),
         rejected=row.rejected,
-        cause=search.identity(_attributes(row).get("causationid", "")),
+        cause=search.identity(attributes.get("causationid", "")),
+        correlation=attributes.get("correlationid", ""),
         content=readable(row.payload),
         headers=readable(row.headers.encode()),
         handlings=handlings,

@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from eventbus.events import KEY_CHARACTERS_MAX, declared_events
-from eventbus.journeys.journey import Finder, Journey, Step, follow
+from eventbus.journeys.journey import Expected, Finder, Journey, Step, follow
 from eventbus.journeys.subjects import Fact, Subject
+from eventbus.reports import catalogue
 from eventbus.schemas.descriptions import description_of
 from mcommerce import staff_permissions
 from mcommerce.features.installed import declared
@@ -29,6 +30,7 @@ class Entry(NamedTuple):
     """A row of the timeline: an event (`step`) or a `fact`. `seconds`: since the row before; None for the first.
 
     `meaning`: what the documents say about the event, in English. `cause_type`: the type of the event that caused it.
+    `publishers`: the apps whose code publishes events of this type.
     """
 
     at: datetime
@@ -37,6 +39,14 @@ class Entry(NamedTuple):
     fact: Fact | None = None
     meaning: str = ""
     cause_type: str = ""
+    publishers: tuple[str, ...] = ()
+
+
+class Later(NamedTuple):
+    """Something expected and not there yet, with the `meaning` of its event as in an entry."""
+
+    one: Expected
+    meaning: str
 
 
 @require_safe
@@ -51,9 +61,9 @@ def journey(request: HttpRequest) -> HttpResponse:
     context = {**context_of(request, "journey"), "title": title, "question": question}
     if question:
         found = follow(question, [_seen_by(request, find) for find in _finders()])
-        timers = staff_permissions.may(request.user, MAY_SEE_TIMERS)
-        expected = [one for one in found.expected if one.group or timers]
-        context |= {"journey": found, "entries": list(_entries(found)), "expected": expected}
+        context |= {"journey": found, "entries": list(_entries(found)), **_expected(found)}
+        if not staff_permissions.may(request.user, MAY_SEE_TIMERS):
+            context["timers"] = []
     return render(request, "overview/journey.html", context)
 
 
@@ -72,16 +82,26 @@ def _seen_by(request: HttpRequest, find: Finder) -> Finder:
     return seen
 
 
+def _expected(found: Journey) -> dict[str, list[Later]]:
+    """Return what groups owe, and the timers: what is published at its time."""
+    meaning = _meanings()
+    rows = [Later(one, meaning(one.type)) for one in found.expected]
+    return {"owed": [row for row in rows if row.one.group], "timers": [row for row in rows if not row.one.group]}
+
+
 def _entries(found: Journey) -> Iterator[Entry]:
     types = {step.event_id: step.type for step in found.steps}
-    meaning = _meanings()
+    meaning, publishers = _meanings(), catalogue.publishers()
     rows: list[tuple[datetime, Step | None, Fact | None]] = [(step.published_at, step, None) for step in found.steps]
     rows += [(fact.at, None, fact) for subject in found.subjects for fact in subject.facts]
     before: datetime | None = None
     for at, step, fact in sorted(rows, key=lambda row: row[0]):
         seconds = (at - before).total_seconds() if before else None
         if step:
-            yield Entry(at, seconds, step, None, meaning(step.type), types.get(step.cause, "") if step.cause else "")
+            cause = types.get(step.cause, "") if step.cause else ""
+            yield Entry(
+                at, seconds, step, None, meaning(step.type), cause, tuple(sorted(publishers.get(step.type, ())))
+            )
         else:
             yield Entry(at, seconds, None, fact)
         before = at

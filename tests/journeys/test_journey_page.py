@@ -84,7 +84,7 @@ def test_an_order_is_followed_by_its_number_from_placed_to_waiting_for_money(
     assert found[:3] == ["order.placed.v1", "stock.reserved.v1", "order.awaiting_payment.v1"]
     assert handled(html, "order.placed.v1")["products"] == "handled"
     assert f"Order {order.number}: Awaiting payment" in html  # with the steps that no event tells
-    assert "Everything is set aside for you" in html
+    assert "the goods are set aside, and it awaits its payment" in html
     assert "Reservation: held" in html
     assert "order.expired_check.v1" in expected(html)  # the deadline comes if no money does
 
@@ -255,7 +255,7 @@ def test_what_has_no_event_left_is_still_found(operator: Client, vase: Product) 
     html = page(operator, vase.sku)
 
     assert "Product Vase" in html
-    assert "Nothing is waited for" in expected(html)
+    assert "Every event was handled" in expected(html)
 
 
 def test_all_orders_of_one_address_are_found_in_a_bounded_number_of_queries(
