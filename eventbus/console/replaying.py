@@ -10,7 +10,9 @@ from django.core.management.base import CommandError
 from django.db import DatabaseError, InterfaceError
 
 from eventbus import registry
+from eventbus.backends.base import TopicPartition
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer, who
+from eventbus.console.named_rows import positive
 from eventbus.models import ReplayRun
 from eventbus.processes.command_runner import on_signal
 from eventbus.registry import Group
@@ -18,7 +20,7 @@ from eventbus.repairs import replay, replay_filter
 from eventbus.repairs.replay import Replay, ReplayFailed
 from eventbus.repairs.replay_filter import Preview, ReplayFilter, ReplayRefused
 
-LIMITS = ("since", "until", "key", "id")
+LIMITS = ("since", "until", "key", "id", "partition", "from_offset")
 
 
 def add(actions: Actions) -> None:
@@ -33,6 +35,15 @@ def add(actions: Actions) -> None:
     adding.add_argument("--until", type=time_of, metavar="TIME", help="published before")
     adding.add_argument("--key", default="", help="only events of this key")
     adding.add_argument("--id", type=UUID, metavar="EVENT_ID", help="only this event")
+    adding.add_argument(
+        "--partition",
+        type=partition_of,
+        action="append",
+        default=[],
+        metavar="TOPIC/NUMBER",
+        help="only this partition; again for another",
+    )
+    adding.add_argument("--from-offset", type=positive, default=0, metavar="OFFSET", help="this offset or later")
     adding.add_argument("--all", action="store_true", help="everything in the log, when no limit is given")
     adding.add_argument("--dry-run", action="store_true", help="only count what would be handled, and write nothing")
     adding.add_argument("--resume", type=int, metavar="RUN", help="go on with a run that failed or was stopped")
@@ -49,6 +60,14 @@ def time_of(text: str) -> datetime:
             f"{text} has no time zone: write {at.isoformat()}Z for UTC, or +01:00 at its end"
         )
     return at
+
+
+def partition_of(text: str) -> TopicPartition:
+    """Parse a partition on the command line, such as orders/0."""
+    topic, slash, number = text.rpartition("/")
+    if not (slash and topic and number.isascii() and number.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text} is no partition: write it like orders/0")
+    return TopicPartition(topic, int(number))
 
 
 def run(*, printer: Printer, json: bool, group: str, resume: int | None, dry_run: bool, **options: Any) -> None:
@@ -79,13 +98,19 @@ def _group(name: str) -> Group:
 
 def _wanted(group: Group, *, topic: str, all: bool, id: UUID | None, **options: Any) -> ReplayFilter:
     limits = {name: options[name] for name in ("since", "until", "key")} | {"event_id": id}
+    limits |= {"partitions": options["partition"] or None, "offset": options["from_offset"]}
     if any(limits.values()) == all:
-        text = "Name --since, --until, --key or --id; or --all, for everything in the log."
+        text = "Name --since, --until, --key, --id, --partition or --from-offset; or --all, for everything in the log."
         raise CommandError(text, returncode=EXIT_WRONG_LINE)
     if topic and topic not in group.topics:
         text = f"Group {group.name} does not read {topic}. It reads {', '.join(group.topics)}."
         raise CommandError(text, returncode=EXIT_WRONG_LINE)
-    return ReplayFilter(group=group, topics=[topic] if topic else group.topics, **limits)
+    strange = {one.topic for one in options["partition"]} - ({topic} if topic else set(group.topics))
+    if strange:
+        text = f"Name partitions of the topics that are replayed, and not of {', '.join(sorted(strange))}."
+        raise CommandError(text, returncode=EXIT_WRONG_LINE)
+    named = sorted({one.topic for one in options["partition"]})
+    return ReplayFilter(group=group, topics=[topic] if topic else named or group.topics, **limits)
 
 
 def _resumed(group: Group, number: int, dry_run: bool, options: dict[str, Any]) -> ReplayRun:

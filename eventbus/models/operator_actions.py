@@ -23,6 +23,7 @@ class OperatorAction(models.Model):
         PAUSE = "pause", _("pause")
         RESUME = "resume", _("resume")
         REPLAY = "replay", _("replay")
+        STOP = "stop", _("stop a replay")
         CLOSE = "close", _("close")
         RESEND = "resend", _("resend")
         WITHDRAW = "withdraw", _("withdraw")
@@ -133,10 +134,14 @@ class ReplayRun(models.Model):
     """A run of a group's replayable handlers over a range of the log. `id` is the `replay` of its inbox rows.
 
     `offsets` is JSON, {"topic/partition": [next, end]}: the run's next offset and its end, fixed when it begins.
+    `counted` is JSON, {"topic/partition": [to handle, left out]}, as an operator was shown it (`repairs.dry_runs`).
+    `in_background`: the process that dispatches carries it out. `began_at` is when it was shown, until it begins.
     """
 
     class State(models.TextChoices):
+        FROZEN = "frozen", _("waits for a yes")
         RUNNING = "running", _("running")
+        STOPPED = "stopped", _("stopped")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
 
@@ -153,11 +158,21 @@ class ReplayRun(models.Model):
     offsets = models.TextField(_("offsets"), default="{}")
     matched = models.PositiveBigIntegerField(_("matched"), default=0)
     handled = models.PositiveBigIntegerField(_("handled"), default=0)
+    counted = models.TextField(_("counted"), default="{}")
+    in_background = models.BooleanField(_("in the background"), default=False)
     error = models.TextField(_("error"), default="", blank=True)
 
     class Meta:
         verbose_name = _("replay")
         verbose_name_plural = _("replays")
+        indexes = [
+            # Asked each second by the process that carries replays out, and nearly always empty.
+            models.Index(
+                fields=["id"],
+                name="eventbus_replay_runs",
+                condition=models.Q(state="running", in_background=True),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.group} {self.id} {self.state}"

@@ -20,6 +20,7 @@ from eventbus.models import ProcessRow
 from eventbus.operations.heartbeats import Told
 from eventbus.processes.bulk_schedule import BulkSchedule
 from eventbus.processes.pruning_schedule import PruningSchedule
+from eventbus.processes.replay_schedule import ReplaySchedule
 from eventbus.processes.worker_pool import JOIN_SECONDS, WorkerPool, work, written
 from eventbus.progress import group_starts
 from eventbus.publishing.relay import BROKEN_SECONDS, Relay
@@ -31,6 +32,11 @@ logger = logging.getLogger(__name__)
 PULSE_SECONDS = 600.0  # appending a lost log again takes minutes; unsent events are reported far earlier
 POLL_SECONDS = 0.2  # the longest delay until an event of another process is seen
 STANDBY_SECONDS = 0.25  # between two tries of a process that stands by to get the lease
+SCHEDULES = (  # what the process that dispatches does beside, by the name of its thread
+    ("eventbus-pruning", PruningSchedule),
+    ("eventbus-bulk-runs", BulkSchedule),
+    ("eventbus-replays", ReplaySchedule),
+)
 
 
 class Dispatcher:
@@ -125,7 +131,7 @@ class Dispatcher:
         threads = [self._thread_of(group, stop_workers) for _, group in handled]
         beside = [
             threading.Thread(target=schedule(stop_workers, self._lease.check).run, name=name, daemon=True)
-            for name, schedule in (("eventbus-pruning", PruningSchedule), ("eventbus-bulk-runs", BulkSchedule))
+            for name, schedule in SCHEDULES
         ]
         try:
             for thread in (*threads, *beside):

@@ -57,20 +57,21 @@ def begin(wanted: ReplayFilter, who: str) -> tuple[ReplayRun, Preview]:
             event_id=wanted.event_id,
             who=who[:WHO_CHARACTERS_MAX],
             began_at=clock.now(),
-            offsets=_written(spans),
+            offsets=written(spans),
             matched=counted.matched,
         )
-        _note(run, who)
+        note(run, who)
     return run, counted
 
 
 def resume(run: ReplayRun, who: str) -> None:
     """Let a run that failed or was stopped go on from its offsets. Raises ReplayRefused."""
     with failpoints.atomic("replay.resume"):
-        unfinished = ReplayRun.objects.filter(id=run.id).exclude(state=ReplayRun.State.DONE)
+        never = (ReplayRun.State.DONE, ReplayRun.State.FROZEN)
+        unfinished = ReplayRun.objects.filter(id=run.id).exclude(state__in=never)
         if not unfinished.exclude(offsets=NOWHERE).update(state=ReplayRun.State.RUNNING, ended_at=None, error=""):
             raise ReplayRefused(_why_refused(run))
-        _note(run, who)
+        note(run, who)
     run.refresh_from_db()
 
 
@@ -78,6 +79,8 @@ def _why_refused(run: ReplayRun) -> str:
     found = ReplayRun.objects.filter(id=run.id).first()
     if found is None:
         return f"Replay {run.id} was pruned: begin another."
+    if found.state == ReplayRun.State.FROZEN:
+        return f"Replay {run.id} has not begun: {found.who} has not said yes on its page."
     return why_ended(found) or f"Replay {run.id} is done: begin another."
 
 
@@ -88,7 +91,8 @@ def why_ended(run: ReplayRun) -> str:
     return f"Replay {run.id} cannot go on. {run.error or 'Its offsets in the log are gone: begin another'}."
 
 
-def _note(run: ReplayRun, who: str) -> None:
+def note(run: ReplayRun, who: str, *, count: int = 1) -> None:
+    """Record in the audit trail that an operator lets a run begin or go on. `count`: the events to handle."""
     OperatorAction.objects.create(
         at=clock.now(),
         who=who[:WHO_CHARACTERS_MAX],
@@ -96,6 +100,7 @@ def _note(run: ReplayRun, who: str) -> None:
         group=run.group,
         event_id=run.event_id,
         key=run.key,
+        count=count,
     )
 
 
@@ -106,7 +111,7 @@ class Replay:
         self, run: ReplayRun, stop: threading.Event, on_progress: Callable[[ReplayRun], None] = lambda run: None
     ) -> None:
         self.run = run
-        self.wanted = _wanted_by(run)
+        self.wanted = wanted_by(run)
         self._stop = stop
         self._on_progress = on_progress
         self._retry_on_contention = ContentionRetry(stop, LOCK_SECONDS)
@@ -184,7 +189,7 @@ class Replay:
                 return run.state == ReplayRun.State.RUNNING
             run.handled += self._handle(run, records)
             reached = records[-1].offset + 1 if records else before[1]
-            run.offsets = _written({**spans_of(run), partition: (reached, before[1])})
+            run.offsets = written({**spans_of(run), partition: (reached, before[1])})
             run.save(update_fields=["offsets", "handled"])
         self.run.offsets, self.run.handled = run.offsets, run.handled
         return bool(records)
@@ -220,7 +225,10 @@ def _traced(group: str, record: Record) -> AbstractContextManager[None]:
     return switch.active.replaying(group, record.topic, record.type, traceparent_of(record.headers))
 
 
-def _wanted_by(run: ReplayRun) -> ReplayFilter:
+def wanted_by(run: ReplayRun) -> ReplayFilter:
+    """Return the filter that a run began with. Raises ReplayRefused if its group may not be replayed any more."""
+    if run.group not in registry.groups:
+        raise ReplayRefused(f"Group {run.group} is not in the code: nobody would handle anything. Deploy it first.")
     return ReplayFilter(
         group=registry.groups[run.group],
         topics={partition.topic for partition in spans_of(run)},
@@ -237,5 +245,6 @@ def spans_of(run: ReplayRun) -> Spans:
     return {TopicPartition(name.rpartition("/")[0], int(name.rpartition("/")[2])): span for name, span in spans.items()}
 
 
-def _written(spans: Spans) -> str:
+def written(spans: Spans) -> str:
+    """Return spans as they are stored in a run."""
     return msgspec.json.encode({f"{one.topic}/{one.partition}": span for one, span in spans.items()}).decode()

@@ -26,8 +26,9 @@ class ReplayRefused(BusError):
 class ReplayFilter:
     """The past events of a group to replay.
 
-    All given conditions apply: topics, `since` <= published < `until`, `key`, `event_id` (one single event). Raises
-    ReplayRefused when a handler of these topics is not replayable.
+    All given conditions apply: topics, `since` <= published < `until`, `key`, `event_id` (one single event),
+    `partitions`, and the first `offset` in each of them. Raises ReplayRefused when a handler of these topics is not
+    replayable.
     """
 
     group: Group
@@ -36,6 +37,8 @@ class ReplayFilter:
     until: datetime | None = None
     key: str = ""
     event_id: UUID | None = None
+    partitions: Collection[TopicPartition] | None = None
+    offset: int = 0
 
     def __post_init__(self) -> None:
         here = [handler for handler in self.group.all() if handler.event_type.topic in self.topics]
@@ -55,7 +58,12 @@ class ReplayFilter:
     def spans(self) -> Spans:
         """Return, by partition, the span of offsets that the group has passed by now."""
         passed = Progress.objects.filter(group=self.group.name, topic__in=self.topics).order_by("topic", "partition")
-        return {TopicPartition(row.topic, row.partition): (0, row.offset) for row in passed}
+        ends = {TopicPartition(row.topic, row.partition): row.offset for row in passed}
+        return {
+            one: (min(self.offset, end), end)
+            for one, end in ends.items()
+            if self.partitions is None or one in self.partitions
+        }
 
     def events(self, spans: Spans) -> QuerySet[OutboxRow]:
         """Return the selected events in these spans, in no order."""
@@ -107,11 +115,16 @@ def count(wanted: ReplayFilter, spans: Spans | None = None) -> Preview:
     """
     spans = wanted.spans() if spans is None else spans
     events = wanted.events(spans)
-    aside = Q(event_id__in=ParkedEvent.objects.filter(group=wanted.group.name).values("event_id"))
-    aside |= Q(event_id__in=DeadLetter.objects.filter(group=wanted.group.name).values("event_id"))
+    aside = set_aside(wanted.group)
     types = events.exclude(aside).order_by("type").values_list("type").annotate(count=Count("id"))
     whole, oldest = reach_of(spans)
     return Preview(types=dict(types), left_out=events.filter(aside).count(), whole=whole, reaches_back_to=oldest)
+
+
+def set_aside(group: Group) -> Q:
+    """Return the filter for events that the group has parked or dead, and that its replays leave out."""
+    parked = Q(event_id__in=ParkedEvent.objects.filter(group=group.name).values("event_id"))
+    return parked | Q(event_id__in=DeadLetter.objects.filter(group=group.name).values("event_id"))
 
 
 def reach_of(spans: Spans) -> tuple[bool, datetime | None]:

@@ -192,7 +192,8 @@ def _known(backend: Backend) -> list[str]:
 
 def _replays() -> Iterator[str]:
     """Yield the commands that resume the replay runs that were unfinished when the backup was made."""
-    for run in ReplayRun.objects.exclude(state=ReplayRun.State.DONE).exclude(offsets=NOWHERE).order_by("id"):
+    never = (ReplayRun.State.DONE, ReplayRun.State.FROZEN)
+    for run in ReplayRun.objects.exclude(state__in=never).exclude(offsets=NOWHERE).order_by("id"):
         yield f"manage.py eventbus replay {run.group} --resume {run.pk}"
 
 

@@ -88,7 +88,22 @@ def see_type(page: Page, site: LiveSite) -> None:
     expect(page.locator("pre.bus-text").first).to_be_visible()
 
 
+def choose_replay(page: Page, site: LiveSite) -> None:
+    at_desk("bus-groups", after=cancel_order)(page, site)
+    page.locator("#replay-orders").click()
+    expect(page.locator("#count")).to_be_visible()
+
+
+def ask_to_replay(page: Page, site: LiveSite) -> None:
+    choose_replay(page, site)
+    page.locator("#id_offset").fill("0")
+    page.locator("#count").click()
+    expect(page.locator("#yes")).to_be_visible()
+
+
 OPERATOR_SCENES = [
+    Scene("bus-choose-replay", "bus-choose-replay", choose_replay),
+    Scene("bus-replay", "bus-replay", ask_to_replay),
     Scene("bus-failures", "bus-failures", refreshed("bus-failures", after=have_failures)),
     Scene("bus-failure", "bus-failure", see_failure),
     Scene("bus-discard", "bus-run", choose_to_discard),

@@ -267,6 +267,7 @@ NOT_PAGES = {
     "bus-select": "takes a form, answers with a redirect",
     "bus-begin-run": "takes a form, answers with a redirect",
     "bus-undo-run": "takes a form, answers with a redirect",
+    "bus-operate-replay": "takes a form, answers with a redirect",
     "bus-close-breaker": "takes a form, answers with a redirect",
     "bus-export": "JSON lines",
 }

@@ -8,6 +8,7 @@ from tests.eventbus.contract_dead_letters import KeptForOperators
 from tests.eventbus.contract_deadly_effects import EffectsThatKill
 from tests.eventbus.contract_delivery import NothingLostNothingInvented
 from tests.eventbus.contract_delivery_audit import OnePlaceEach
+from tests.eventbus.contract_dry_runs import ADryRunIsWhatFollows, ARunHasAnOperator
 from tests.eventbus.contract_effects import EffectsAskedOnce
 from tests.eventbus.contract_group_removal import AGroupThatIsGoneIsClosed, TheHouseIsKept, WhatAReplayNeedsStays
 from tests.eventbus.contract_leases import OneAtATime
@@ -58,6 +59,8 @@ class BackendContract(
     ReplayChangesNothingElse,
     ReplayIsForProjections,
     ReplayIsHandledOnce,
+    ADryRunIsWhatFollows,
+    ARunHasAnOperator,
     WhatIsRepairedIsHandled,
     ABrokenWorldIsNotAPoisonEvent,
     PoisonThatLooksLikeTheWorld,

@@ -240,3 +240,24 @@ def test_staff_see_the_runs_and_change_nothing(
     assert expected.lower() in page.lower()
     assert "house-a" in page
     assert 'name="_save"' not in shown.content.decode()
+
+
+def test_a_partition_and_an_offset_choose_what_comes_again(house: House, projection: Projection) -> None:
+    second = OutboxRow.objects.filter(key="vase").order_by("offset")[1]
+
+    code, _, complaint = run("house-a", "--partition", f"house/{second.partition}", "--from-offset", str(second.offset))
+
+    assert (code, complaint) == (0, "")
+    assert ("vase", 2) in house.seen()[3:]
+    assert ("vase", 1) not in house.seen()[3:]
+
+
+@pytest.mark.parametrize(
+    ("partition", "text"), [("garden/0", "not of garden"), ("house", "is no partition"), ("house/x", "is no partition")]
+)
+def test_a_strange_partition_is_refused(projection: Projection, partition: str, text: str) -> None:
+    code, _, complaint = run("house-a", "--partition", partition)
+
+    assert code != 0
+    assert text in complaint
+    assert not ReplayRun.objects.exists()

@@ -6,10 +6,12 @@ from typing import Any
 from django.test import Client
 from django.utils import timezone
 
+from eventbus import registry
 from eventbus.ids import uuid7
-from eventbus.models import BulkRun, ConsumerGroup, DeadLetter
+from eventbus.models import BulkRun, ConsumerGroup, DeadLetter, OutboxRow, Progress, ReplayRun
 from eventbus.selections import bulk_runs
 from mcommerce.accounts.models import User
+from mcommerce.overview.repairs.replays import replayable_topics
 from tests.permissions.access_needs import NO_METHOD, Form, Route, permission
 
 LOOK, OPERATE = permission("eventbus.view_progress"), permission("eventbus.operate")
@@ -42,6 +44,30 @@ def close(client: Client) -> Form:
     return {"group": group.name}
 
 
+def _projection() -> str:
+    """A group whose handlers may handle an event again."""
+    return next(name for name, group in sorted(registry.groups.items()) if replayable_topics(group))
+
+
+def choose(client: Client) -> Form:
+    """The choice of an event that a projection has handled."""
+    group = registry.groups[_projection()]
+    [topic, *_others] = replayable_topics(group)
+    progress, _new = Progress.objects.get_or_create(group=group.name, topic=topic, partition=0)
+    type_ = next(name for name, handlers in group.handlers.items() if handlers[0].event_type.topic == topic)
+    about = {"type": type_, "key": "x", "payload": b"{}", "headers": "", "created_at": timezone.now()}
+    last = OutboxRow.objects.filter(topic=topic, partition=0).count()
+    OutboxRow.objects.create(**about, event_id=uuid7(), topic=topic, partition=0, offset=last)
+    Progress.objects.filter(pk=progress.pk).update(offset=last + 1)
+    return {"offset": "0", "partitions": [f"{topic}/0"]}
+
+
+def stop(client: Client) -> Form:
+    """Nothing more than a replay that runs."""
+    ReplayRun.objects.update(state="running")
+    return {}
+
+
 ROUTES: dict[str, Route] = {
     "bus-failures": Route(get=LOOK, parts=("?part=state",)),
     "bus-failure": Route(get=LOOK),
@@ -50,6 +76,9 @@ ROUTES: dict[str, Route] = {
     "bus-begin-run": Route(get=NO_METHOD, post=OPERATE, data=begin),
     "bus-undo-run": Route(get=NO_METHOD, post=OPERATE, data=undo),
     "bus-export": Route(get=OPERATE),
+    "bus-choose-replay": Route(get=OPERATE, post=OPERATE, data=choose),
+    "bus-replay": Route(get=LOOK, parts=("?part=state",)),
+    "bus-operate-replay": Route(get=NO_METHOD, post=OPERATE, data=stop),
     "bus-actions": Route(get=LOOK),
     "bus-breakers": Route(get=LOOK, parts=("?part=state",)),
     "bus-close-breaker": Route(get=NO_METHOD, post=OPERATE, data=close),
@@ -71,4 +100,7 @@ def names(tmp_path: Path) -> dict[str, Any]:
         },
     )
     assert bulk_runs.letter_ids(run) == [letter.pk]
-    return {"cause": CAUSE, "run": run.pk}
+    replay, _new = ReplayRun.objects.get_or_create(
+        group="x", defaults={"who": "x", "began_at": timezone.now(), "state": "running"}
+    )
+    return {"cause": CAUSE, "run": run.pk, "replay": replay.pk, "step": "stop", "projection": _projection()}

@@ -12,7 +12,8 @@ from mcommerce.accounts.models import User
 from tests.permissions import access_table, inventory, operator_rows, sample_rows
 from tests.permissions.operator_rows import CAUSE
 
-FREEZES = {"bus-select", "bus-undo-run"}  # they only store a selection, to which the operator has still to say yes
+# They only store a selection, to which the operator has still to say yes.
+FREEZES = {"bus-select", "bus-undo-run", "bus-choose-replay"}
 
 
 @pytest.fixture

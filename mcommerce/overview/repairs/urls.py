@@ -6,6 +6,7 @@ from mcommerce.overview.repairs import runs
 from mcommerce.overview.repairs.actions import actions
 from mcommerce.overview.repairs.breakers import breakers, close
 from mcommerce.overview.repairs.failures import failure, failures, select
+from mcommerce.overview.repairs.replays import choose_replay, operate_replay, replay
 
 urlpatterns = [
     path("failures/", failures, name="bus-failures"),
@@ -15,6 +16,9 @@ urlpatterns = [
     path("runs/<int:run>/begin/", runs.begin, name="bus-begin-run"),
     path("runs/<int:run>/undo/", runs.undo, name="bus-undo-run"),
     path("runs/<int:run>/letters.jsonl", runs.download, name="bus-export"),
+    path("groups/<str:projection>/replay/", choose_replay, name="bus-choose-replay"),
+    path("replays/<int:replay>/", replay, name="bus-replay"),
+    path("replays/<int:replay>/<slug:step>/", operate_replay, name="bus-operate-replay"),
     path("actions/", actions, name="bus-actions"),
     path("breakers/", breakers, name="bus-breakers"),
     path("breakers/close/", close, name="bus-close-breaker"),

@@ -1,0 +1,133 @@
+"""Staff let a group handle past events again: they choose, are shown the numbers, say yes, and see it done."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from eventbus.models import OperatorAction, Progress, ReplayRun
+from eventbus.processes.replay_schedule import ReplaySchedule
+from tests.eventbus.bus_app import House, open_house
+from tests.eventbus.busy_site import many
+from tests.mcommerce.overview.test_failures import LOOK, OPERATE, page_of, staff
+
+SAID = 7
+CHOICE = "bus-choose-replay"
+
+
+@pytest.fixture
+def house(db: None) -> Iterator[House]:
+    with open_house() as house:
+        yield house
+
+
+@pytest.fixture
+def projection(house: House) -> House:
+    house.handler(replayable=True)
+    house.say(*many("vase", SAID))
+    house.settle()
+    return house
+
+
+def choose(client: Client, **form: object) -> str:
+    """Fill in the form; the address of the page that asks."""
+    answer = client.post(reverse(CHOICE, args=["house-a"]), form)
+    assert answer.status_code == 302, answer.content.decode()
+    return str(answer["Location"])
+
+
+def partitions() -> list[str]:
+    return [f"house/{row.partition}" for row in Progress.objects.filter(group="house-a")]
+
+
+def operate(client: Client, action: str) -> None:
+    client.post(reverse("bus-operate-replay", args=[ReplayRun.objects.latest("id").pk, action]))
+
+
+def carry_out() -> None:
+    ReplaySchedule(threading.Event(), lambda: None).look()
+
+
+def test_the_numbers_are_shown_before_anything_is_handled_again(projection: House) -> None:
+    client = staff(LOOK, OPERATE)
+    assert reverse(CHOICE, args=["house-a"]) in page_of(client, reverse("bus-groups"))
+
+    url = choose(client, offset=2, partitions=partitions())
+    carry_out()
+
+    question = page_of(client, url)
+    assert f'id="events">{SAID - 2}<' in question
+    assert f"Yes, handle {SAID - 2} events again" in question
+    assert len(projection.seen()) == SAID
+
+    operate(client, "begin")
+    carry_out()
+
+    assert len(projection.seen()) == SAID + SAID - 2
+    assert f"{SAID - 2} of {SAID - 2} events are handled." in page_of(client, url + "?part=state")
+    assert list(OperatorAction.objects.values_list("who", "action", "count")) == [
+        ("ada@example.org", "replay", SAID - 2)
+    ]
+
+
+def test_a_replay_is_stopped_and_goes_on(projection: House) -> None:
+    client = staff(LOOK, OPERATE)
+    url = choose(client, offset=0, partitions=partitions())
+    operate(client, "begin")
+    operate(client, "stop")
+    carry_out()
+    assert len(projection.seen()) == SAID
+
+    assert 'id="go-on"' in page_of(client, url)
+    operate(client, "resume")
+    carry_out()
+
+    assert len(projection.seen()) == 2 * SAID
+
+
+def test_who_may_only_look_sees_the_run_and_no_button(projection: House) -> None:
+    url = choose(staff(LOOK, OPERATE), offset=0, partitions=partitions())
+    looker = staff(LOOK, name="grace")
+
+    assert 'id="yes"' not in page_of(looker, url)
+    assert looker.get(reverse(CHOICE, args=["house-a"])).status_code == 403
+    operate(looker, "begin")
+    assert ReplayRun.objects.get().state == ReplayRun.State.FROZEN
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ({}, "Give a time or an offset."),
+        ({"offset": "0", "since": "2026-01-01T00:00"}, "Give a time or an offset."),
+        ({"since": "yesterday"}, "Enter a valid date/time."),
+        ({"offset": str(10**30)}, "Ensure this value is less than"),
+        ({"offset": "0", "partitions": ["house/99"]}, "is not one of the available choices"),
+        ({"since": "2126-01-01T00:00"}, "no event that the group has handled matches"),
+    ],
+)
+def test_a_wrong_choice_is_explained(projection: House, form: dict[str, object], text: str) -> None:
+    answer = staff(LOOK, OPERATE).post(reverse(CHOICE, args=["house-a"]), {"partitions": partitions(), **form})
+
+    assert text in answer.content.decode()
+    assert not ReplayRun.objects.exists()
+
+
+def test_a_group_whose_work_may_happen_only_once_offers_no_replay(house: House) -> None:
+    house.handler()
+
+    page = page_of(staff(LOOK, OPERATE), reverse(CHOICE, args=["house-a"]))
+
+    assert "No topic of this group can be replayed" in page
+    assert 'id="count"' not in page
+
+
+def test_an_unknown_group_or_action_is_not_found(projection: House) -> None:
+    client = staff(LOOK, OPERATE)
+    choose(client, offset=0, partitions=partitions())
+
+    assert client.get(reverse(CHOICE, args=["nobody"])).status_code == 404
+    run = ReplayRun.objects.get().pk
+    assert client.post(reverse("bus-operate-replay", args=[run, "explode"])).status_code == 404
