@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.urls import path, register_converter
 
+from stations.open_data import gbfs_views, rest
 from stations.views import feeds, map_file, producer_page, stations
 from stations.views.addresses import FeedConverter, StationIdConverter
 
@@ -19,5 +20,8 @@ urlpatterns = [
     path("producer/remarks/", producer_page.switch_remarks, name="switch_remarks"),
     *([path("map.pmtiles", map_file.map_file, name="map-file")] if settings.STATIONS_MAP_FILE else []),  # open to all
     path("feeds/<feed:feed>/", feeds.feed, name="feed"),
+    path("feeds/<feed:feed>/gbfs/<str:version>/<str:document>.json", gbfs_views.gbfs, name="gbfs"),
+    path("gbfs/<str:version>/manifest.json", gbfs_views.gbfs_manifest, name="gbfs-manifest"),
+    path("api/v1/", rest.addresses()),
     path("<feed:feed>/<station_id:station_id>/", stations.station, name="station"),
 ]

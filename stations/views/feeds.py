@@ -10,6 +10,7 @@ from stations.feeds.active_feeds import active_feeds
 from stations.feeds.registry import is_recorded, is_simulated
 from stations.live.feed_health import feeds_remembered
 from stations.models import Station
+from stations.open_data.sources import source_of
 from stations.services.feed_record import RECORD_HOURS, record_of
 from stations.views.stations import feeds_told
 
@@ -35,5 +36,6 @@ def feed(request: HttpRequest, feed: str) -> HttpResponse:
         "stations": Paginator(rows.filter(held=""), ROWS_SHOWN).get_page(request.GET.get("page")),
         "simulated": is_simulated(feed),
         "recorded": is_recorded(feed),
+        "source": source_of(feed),
     }
     return render(request, "stations/feed.html", context)

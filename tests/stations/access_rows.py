@@ -5,7 +5,8 @@ from typing import Any
 
 from django.conf import settings
 
-from stations.models import Station
+from eventbus import clock
+from stations.models import PollRun, Station
 from tests.permissions import sample_rows
 from tests.permissions.access_needs import ALL, NO_METHOD, Desk, Need, Route, permission
 
@@ -14,6 +15,13 @@ ROUTES: dict[str, Route] = {
     "stations:state": Route(get=ALL, parts=("?contract=lyon",)),
     "stations:station": Route(get=ALL),
     "stations:feed": Route(get=ALL),
+    "stations:gbfs": Route(get=ALL),
+    "stations:gbfs-manifest": Route(get=ALL),
+    "stations:rest:api-root": Route(get=ALL),
+    "stations:rest:openapi-json": Route(get=ALL),
+    "stations:rest:feeds": Route(get=ALL),
+    "stations:rest:stations": Route(get=ALL),
+    "stations:rest:station": Route(get=ALL),
     "stations:producer": Route(get=permission("stations.view_pollplan")),
     "stations:steer": Route(get=NO_METHOD, post=permission("stations.change_pollplan"), data={"action": "stop"}),
     "stations:remark": Route(get=NO_METHOD, post=ALL, data={"message": "Hello"}),
@@ -42,6 +50,7 @@ SOCKETS: dict[str, Need] = {
 
 
 def names(tmp_path: Path) -> dict[str, Any]:
-    """A station of a feed that is in use."""
-    station = sample_rows.row(Station)
-    return {"feed": settings.STATIONS_FEEDS[0], "station_id": station.station_id}
+    """A station of a feed that is in use and has been polled."""
+    station, feed = sample_rows.row(Station), settings.STATIONS_FEEDS[0]
+    PollRun.objects.create(feed=feed, started=clock.now(), ms=1, outcome=PollRun.Outcome.OK)
+    return {"feed": feed, "station_id": station.station_id, "version": "3.0", "document": "gbfs"}
