@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import msgspec
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 
 from eventbus import backends, clock
 from eventbus.consuming import ignored_types
@@ -28,6 +28,9 @@ from eventbus.repairs.dead_letters import DecisionRefused
 
 UNSENT_SECONDS_MAX = 30.0  # a standby takes over within some five seconds: older means that no process relays
 RETRYING_SECONDS_MAX = 600.0  # a key retried for longer is reported: restarts and eight attempts take less
+# A key whose event has failed so often is reported: within three seconds by the default backoff. One failure, or two,
+# may be a lock or a lost race.
+FAILED_ATTEMPTS = 3
 RELAYING_ROLES = ("relay", "all")  # of processes that append, or stand by
 NOBODY_DISPATCHES = "Nobody dispatches: start the server, or manage.py relay_events."
 BEGINS_SECONDS = 1.5 * BROKEN_SECONDS  # a little longer than the pause of a dispatcher that cannot begin
@@ -65,7 +68,8 @@ class LeaseStatus(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, frozen=True):
     """The whole status, at one time. `log_unavailable` says why the log does not give its ends; empty while it does.
 
-    `retrying_long` counts by group the keys that have been retried for over RETRYING_SECONDS_MAX.
+    `failing_keys` counts by group the keys whose first event has failed FAILED_ATTEMPTS times, or has been retried for
+    over RETRYING_SECONDS_MAX.
     """
 
     at: datetime
@@ -74,7 +78,7 @@ class Status(msgspec.Struct, frozen=True):
     outbox: OutboxStatus
     timers: TimersStatus
     groups: list[GroupStatus]
-    retrying_long: dict[str, int]
+    failing_keys: dict[str, int]
     standstills: list[Standstill]
     ignored_types: list[IgnoredStatus]
     standing: list[standstill.Standing]
@@ -93,7 +97,7 @@ def status() -> Status:
         outbox=_outbox(),
         timers=TimersStatus(**Timer.objects.aggregate(count=Count("id"), next_due=Min("due"))),
         groups=group_status.read(progress, ends),
-        retrying_long=_retrying_long(),
+        failing_keys=_failing_keys(),
         standstills=pausing.standstills(),
         ignored_types=ignored_types.status(),
         standing=standstill.standing(progress, ends),
@@ -136,10 +140,13 @@ def _outbox_problems(outbox: OutboxStatus) -> Iterator[Problem]:
 
 
 def _failures(found: Status) -> Iterator[Problem]:
-    for group, keys in found.retrying_long.items():
+    stopped = {one.group for one in found.standstills if one.breaker_opened_at}  # which says the same, and more
+    for group, keys in found.failing_keys.items():
+        if group in stopped:
+            continue
         yield Problem(
-            f"Group {group} has tried {keys} keys for over {RETRYING_SECONDS_MAX / 60:.0f} minutes, and goes on: "
-            "the admin's parked keys say why.",
+            f"Group {group} has failed at {keys} keys {FAILED_ATTEMPTS} times, or for over "
+            f"{RETRYING_SECONDS_MAX / 60:.0f} minutes, and goes on: the admin's parked keys say why.",
             kind="retrying",
             about=group,
         )
@@ -175,9 +182,9 @@ def _outbox() -> OutboxStatus:
     )
 
 
-def _retrying_long() -> dict[str, int]:
-    since = clock.now() - timedelta(seconds=RETRYING_SECONDS_MAX)
-    keys = ParkedKey.objects.filter(state=ParkedKey.State.RETRYING, parked_at__lt=since)
+def _failing_keys() -> dict[str, int]:
+    long = Q(parked_at__lt=clock.now() - timedelta(seconds=RETRYING_SECONDS_MAX))
+    keys = ParkedKey.objects.filter(long | Q(attempts__gte=FAILED_ATTEMPTS), state=ParkedKey.State.RETRYING)
     return dict(keys.order_by("group").values_list("group").annotate(count=Count("id")))
 
 

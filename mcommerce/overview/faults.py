@@ -55,6 +55,7 @@ PARTS = {
 }
 PAGES = {"breaker": "bus-breakers", "dead-letters": "bus-failures"}  # kinds that have a page of their own
 LISTS_BY_GROUP = ("deadletter", "ignoredtype", "parkedkey", "progress", "untrustedrecord")
+OF_FEEDS = "service:feed "  # how the ids of the services begin that are feeds of stations
 HEALTHY = "closed"  # the state of a circuit breaker that lets calls through
 
 
@@ -84,7 +85,7 @@ def faults(found: Status) -> list[Fault]:
     told = [_with_since(fault, of_server) for fault in _apart(map(_of_part, problems))]
     titles = {fault.title for fault in told}
     told += [fault for fault in of_server.values() if fault.title not in titles]  # the bus may have found the same
-    told += _of_services()
+    told += (fault for fault in _of_services() if not fault.id.startswith(OF_FEEDS))  # the stations tell theirs
     return sorted(told, key=lambda fault: (fault.since is None, fault.since or found.at, fault.title))
 
 
@@ -147,4 +148,5 @@ def _of_services() -> Iterator[Fault]:
     for name, state in states().items():
         if state != HEALTHY:
             text = f"The circuit breaker is {state}: calls fail at once, and a later one tries whether it answers."
-            yield Fault(_("%(name)s does not answer this server") % {"name": name}, text, id=f"service:{name}")
+            title, link = _("%(name)s does not answer this server") % {"name": name}, reverse("bus-breakers")
+            yield Fault(title, text, link=link, id=f"service:{name}")

@@ -21,6 +21,7 @@ from stations.feeds.quarantine import set_apart
 from stations.feeds.registry import feed_named, is_of_this_machine
 from stations.models import PollPlan, PollRun
 from stations.polling import poll_metrics
+from stations.polling.backoff import wait_seconds
 from stations.polling.last_seen import with_last_seen
 from stations.polling.truncated_answers import doubt_shortened
 from stations.services import recording
@@ -30,8 +31,6 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.15  # between two looks at the plan: a change of it must take effect within 200 ms
 JITTER = 0.05  # of the interval, so that pollers started together do not stay together
-BACKOFF_SECONDS_MAX = 300.0  # a feed that is down for long is polled every five minutes
-BACKOFF_DOUBLINGS_MAX = 10  # by then the longest wait is reached, and only the number grows
 ATTEMPTS_MAX = 2  # attempts of one poll if another poller was faster: the second works on rows loaded again
 BEAT_SECONDS = 1.0  # between two heartbeats of the lease, while no poll runs
 REAL_LEASE_SECONDS = 20.0  # no heartbeat while a poll waits for its feed, at most 15 s
@@ -228,13 +227,6 @@ class _PollSchedule:
             return False
         self._forgot = time.monotonic()
         return True
-
-
-def wait_seconds(interval_ms: int, failures: int) -> float:
-    """Return the seconds from one poll to the next after so many failures in a row."""
-    seconds = interval_ms / 1000
-    backed_off: float = seconds * 2 ** min(failures, BACKOFF_DOUBLINGS_MAX)
-    return max(seconds, min(backed_off, BACKOFF_SECONDS_MAX))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from eventbus import Permanent, clock, publish
 from eventbus.database.leases import Lease, is_beating
 from eventbus.database.storable_text import readable
 from eventbus.ids import uuid7
-from eventbus.models import DeadLetter, OperatorAction, ParkedKey, ProcessRow, Progress
+from eventbus.models import ConsumerGroup, DeadLetter, OperatorAction, ParkedKey, ProcessRow, Progress
 from eventbus.operations import status, topic_setup
 from eventbus.operations.status import GroupStatus
 from eventbus.repairs import dead_letters
@@ -197,7 +197,28 @@ def test_a_key_that_is_tried_again_and_again_is_a_problem_after_a_while(house: H
     bus_clock.advance(seconds=status.RETRYING_SECONDS_MAX + 1)
 
     [problem] = status.problems(status.status(), dispatches=True)
-    assert problem.startswith("Group house-a has tried 1 keys for over 10 minutes, and goes on")
+    assert problem.startswith("Group house-a has failed at 1 keys 3 times, or for over 10 minutes, and goes on")
+
+
+@pytest.mark.usefixtures("handled")
+def test_a_key_that_has_failed_three_times_is_a_problem_unless_the_breaker_says_it(house: House, bus_clock) -> None:
+    def fail(event: Noted) -> None:
+        raise ValueError("a bad release")
+
+    house.handler(call=fail, backoff=(1.0, 1.0))
+    house.say(("vase", 1))
+    house.settle()
+    for _retry in range(status.FAILED_ATTEMPTS - 1):
+        assert status.problems(status.status(), dispatches=True) == []
+        bus_clock.advance(seconds=1)
+        house.settle()
+
+    [problem] = status.problems(status.status(), dispatches=True)
+    assert (problem.kind, problem.about) == ("retrying", "house-a")
+
+    ConsumerGroup.objects.filter(name="house-a").update(breaker_opened_at=clock.now(), breaker_reason="most failed")
+
+    assert [one.kind for one in status.problems(status.status(), dispatches=True)] == ["breaker"]
 
 
 @pytest.mark.usefixtures("handled")

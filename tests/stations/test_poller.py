@@ -16,7 +16,7 @@ from eventbus.errors import LeaseLost
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import Fetched, Key, PollFailed, Reading
 from stations.models import PollPlan, PollRun, Station
-from stations.polling.poller import BACKOFF_SECONDS_MAX, Poller, PollerThreads, wait_seconds
+from stations.polling.poller import Poller, PollerThreads
 from stations.services.poll_schedule import steer
 from stations.services.recording import Overtaken
 from tests.stations.readings import BELLECOUR, TERREAUX, reading
@@ -124,13 +124,6 @@ def test_two_pollers_that_race_for_ever_are_told_to_be_one():
     run = Poller(Feed(Overtaken())).poll()
 
     assert (run.outcome, run.reason) == ("failed", Failure.OVERTAKEN)
-
-
-def test_a_feed_that_is_down_is_asked_less_and_less_often():
-    waits = [wait_seconds(2000, failures) for failures in (0, 1, 2, 3, 50)]
-
-    assert waits == [2, 4, 8, 16, BACKOFF_SECONDS_MAX]
-    assert wait_seconds(3_600_000, 5) == 3600
 
 
 class NeverLeading:

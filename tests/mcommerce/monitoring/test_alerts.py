@@ -58,7 +58,11 @@ FAULTS: dict[str, dict[str, str]] = {
         'eventbus_lag_seconds{group="orders", topic="stock"}': "150+5x60",
     },
     "DeadLetters": {'eventbus_dead_letters{group="orders", type="stock.reserved.v1"}': "3x60"},
-    "FeedDown": {'mcommerce_fault{kind="feed", about="lyon"}': "1x60"},
+    "HandlerFails": {'mcommerce_fault{kind="retrying", about="orders"}': "1x60"},
+    "FeedDown": {
+        'outside_breaker_open{service="feed lyon"}': "1x60",
+        'mcommerce_fault{kind="feed", about="lyon"}': "1x60",
+    },
     "WebhooksRefused": {'mcommerce_fault{kind="webhook", about="sandbox"}': "1x60"},
     "NoticesFail": {'mcommerce_fault{kind="notices", about="webhook"}': "1x60"},
     "ServiceAway": {'outside_breaker_open{service="sandbox provider"}': "2x60"},

@@ -89,6 +89,19 @@ def test_a_feed_that_an_operator_stopped_is_no_fault(operator: Client) -> None:
     assert faults(operator) == {}
 
 
+def test_a_service_that_is_away_leads_to_its_breaker_and_a_feed_is_named_once(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = {"payment provider": "open", f"feed {FEED}": "open", "mail server": "closed"}
+    monkeypatch.setattr(fault_list, "states", lambda: away)
+    PollRun.objects.create(feed=FEED, ms=1, started=clock.now(), outcome="failed", reason="unreachable")
+
+    assert faults(operator) == {
+        f"The feed {FEED} fails": reverse("stations:producer"),
+        "payment provider does not answer this server": reverse("bus-breakers"),
+    }
+
+
 def test_faults_of_one_kind_are_all_shown(operator: Client) -> None:
     of_a_group = {"group": "mail", "topic": "orders", "partition": 0, "events": 3}
     for name in ("order.gifted.v1", "order.wrapped.v1"):
