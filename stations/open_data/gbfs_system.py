@@ -16,6 +16,7 @@ from stations.open_data.sources import source_of
 from stations.services.statistics import city_name, city_zone
 
 OPENING_HOURS = 'unknown "not given by the source"'  # in OpenStreetMap's words, which GBFS demands
+NO_DOMAIN = "example.org"  # reserved for no one (RFC 2606), and of a form that every validator takes
 
 
 def system_id(feed: str) -> str:
@@ -24,9 +25,9 @@ def system_id(feed: str) -> str:
 
 
 def contact() -> str:
-    """Return the mail address of this site. One at a host without a domain, as on a local site, is marked invalid."""
-    address = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
-    return address if "." in address.rpartition("@")[2] else f"{address}.invalid"
+    """Return the mail address of this site. A host without a domain, as on a local site, becomes NO_DOMAIN."""
+    name, _, host = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")
+    return f"{name}@{host if '.' in host else NO_DOMAIN}"
 
 
 def address_of(name: str, feed: str, version: str, base: str) -> str:

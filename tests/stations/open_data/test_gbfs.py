@@ -151,6 +151,18 @@ def test_the_source_is_named_with_its_licence(client: Client, lyon: str) -> None
     assert (told["name"][0]["text"], told["timezone"]) == ("Vélo'v", "Europe/Paris")
 
 
+@pytest.mark.parametrize(
+    ("sender", "told"),
+    [("Shop <desk@shop.example>", "desk@shop.example"), ("Mcommerce <shop@localhost>", "shop@example.org")],
+)
+def test_the_contact_is_an_address_that_validators_take(
+    client: Client, lyon: str, settings: Any, sender: str, told: str
+) -> None:
+    settings.DEFAULT_FROM_EMAIL = sender
+
+    assert document(client, "system_information")["data"]["feed_contact_email"] == told
+
+
 def test_an_address_with_a_key_is_not_told(client: Client, lyon: str) -> None:
     polled({key(1, feed="gbfs:bici"): state()}, feed="gbfs:bici")
     polled({key(1, feed="gbfs:bici"): state()}, feed="gbfs:bici")
