@@ -142,14 +142,16 @@ def bare_frames(stations: int) -> Iterator[bytes]:
     import django
 
     django.setup()
-    from stations.live.live_state import Change, LiveState, StationView
+    from stations.live.live_state import LiveState
+    from stations.live.station_view import Change, StationView
 
     state = LiveState()
     for version in count(1):
         events = [changed(number, version) for number in range(stations)]
         changes = [Change(StationView.of(event), tuple(event.kinds), event.taken) for event in events]
         state.apply(changes, at=datetime.now(UTC))
-        payload = state.delta(None, after=state.seq - stations).text.encode()
+        channel = state.channel("lyon")
+        payload = channel.delta(channel.seq - stations).text.encode()
         yield b"\x81\x7e" + struct.pack(">H", len(payload)) + payload
 
 

@@ -59,6 +59,15 @@ PLANS = (
     ),
     *(Plan(f"Kafka: {count} processes of handlers", "benchmarks.kafka_workers", OVER_KAFKA) for count in (1, 2, 4)),
     *(Plan(f"{count} sockets, {kind}", "benchmarks.sockets", NO_MATTER) for kind in KINDS for count in CROWDS),
+    *(
+        Plan(name, "benchmarks.frames", NO_MATTER)
+        for name in (
+            "a station's change on the socket",
+            "a city's stations at first, compressed",
+            "the world at first, compressed",
+            "sums of 100000 stations in 1000 cities",
+        )
+    ),
     Plan(f"memory with {SILENT} who never read, uvicorn", "benchmarks.silent", NO_MATTER),
 )
 

@@ -15,7 +15,7 @@ from benchmarks.sockets import PATH, Server, serving
 from stations.sockets.pull_socket import STALLED_SECONDS_MAX
 
 READING = 900  # sockets beside the silent ones: a thousand in all
-STATIONS = 8  # changed in a frame: some 3 kB
+STATIONS = 80  # changed in a frame: some 3 kB
 SERVER_BUFFER_BYTES = 16_384  # in the kernel; it would take megabytes for each who is silent, of which nobody hears
 FILL_SECONDS = 3.0  # 64 kB and a frame for each who is silent wait in its transport by then
 ROUND_SECONDS = 1.5

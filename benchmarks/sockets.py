@@ -18,7 +18,7 @@ ROUND_SECONDS = 3.0
 ROUND_SECONDS_QUICK = 1.0
 ROUNDS = 5
 P99_MS = {"daphne": 200.0, "uvicorn": 60.0}  # at most, with the largest crowd
-STATIONS = 2  # changed in a frame: some 2 kB
+STATIONS = 2  # changed in a frame: some 200 bytes
 SERVED_SECONDS = 60.0  # until all who have come are: a slow machine needs some for a thousand
 HEARD_MIN = 0.9  # of the frames sent, in all rounds
 # A socket that is late pulls two changes as one frame, as it should. That frame tells the time of the later change: the

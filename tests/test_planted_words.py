@@ -2,6 +2,7 @@
 
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import timedelta
@@ -130,12 +131,12 @@ def test_a_wrong_name_in_a_piece_of_code_fails(code: str, right: str, wrong: str
 
 # --- what other programs read --------------------------------------------------------------------------------------
 
-FRAMES = {"snapshot": LiveState().snapshot(), "error": error("bad_json", "Send JSON.")}
+FRAMES = {"snapshot": zlib.decompress(LiveState().channel("").snapshot()), "error": error("bad_json", "Send JSON.")}
 
 
 @pytest.mark.parametrize(
     ("kind", "right", "wrong"),
-    [("snapshot", '"stations":', '"station":'), ("snapshot", '"seq",', '"seq","prev",'), ("error", ',"code"', "")],
+    [("snapshot", '"columns":', '"column":'), ("snapshot", '"seq",', '"seq","prev",'), ("error", ',"code"', "")],
 )
 def test_a_wrong_name_in_a_frame_is_found(kind: str, right: str, wrong: str) -> None:
     [written] = [one for _way, one in socket_program.WRITTEN if f'"type":"{kind}"' in one]

@@ -9,7 +9,7 @@ from django.db import DatabaseError, close_old_connections
 
 from stations.events import StationChanged
 from stations.feeds.active_feeds import active_feeds
-from stations.live.live_state import Change, StationView
+from stations.live.station_view import Change, StationView
 from stations.models import Station
 
 logger = logging.getLogger(__name__)

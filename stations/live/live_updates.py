@@ -19,13 +19,15 @@ from eventbus import clock, watches
 from eventbus.errors import LogUnavailable
 from stations.events import PollFinished, RemarkDeleted, RemarkLeft, StationChanged
 from stations.live.change_buffer import ChangeBuffer
-from stations.live.live_state import Contracts, LiveState
+from stations.live.channel import Contracts
+from stations.live.live_state import LiveState
 from stations.live.status_frames import Event, StatusFrames, StoredStatus, stored_status
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-TICK_SECONDS = 0.25  # at most four frames a second to each socket: a burst of events is one frame
+TICK_SECONDS = 0.25  # at most four frames of a city in a second to each socket: a burst of events is one frame
+SUMS_SECONDS = 2.0  # between two frames of the cities' sums: from afar nobody sees a single bike sooner
 AUDIT_SECONDS = 60  # between two comparisons of versions with the rows; a correct bus leaves nothing to mend
 LOOK_TIMEOUT_SECONDS = 5  # the longest time that another thread waits for the loop
 AWAY = (DatabaseError, InterfaceError, LogUnavailable)  # errors of a start without database or log; clients try again
@@ -52,7 +54,8 @@ class Live:
         self._stored_status: StoredStatus | None = None
         self._handing_over = Lock()
         self._tick: asyncio.TimerHandle | None = None
-        self._ticked_at = float("-inf")  # the loop's clock
+        self._sums_tick: asyncio.TimerHandle | None = None
+        self._ticked_at = self._summed_at = float("-inf")  # the loop's clock
         self._watches: list[Watch] = []
         self._audit: asyncio.Task[None] | None = None
 
@@ -69,14 +72,14 @@ class Live:
     async def close(self) -> None:
         if self._audit:
             self._audit.cancel()
-        if self._tick:
-            self._tick.cancel()
+        for tick in filter(None, (self._tick, self._sums_tick)):
+            tick.cancel()
         watches_held, self._watches = self._watches, []
         await asyncio.gather(*(_in_thread(watch.close) for watch in watches_held))
 
-    def snapshot(self, contracts: Contracts) -> str:
-        """Return the snapshot frame that sockets get. For any thread: the page `state.json` shows it."""
-        return _on_loop(self.loop, lambda: self.state.snapshot(contracts))
+    def written(self, contracts: Contracts | None) -> bytes:
+        """Return the stations as JSON. For any thread: the page `state.json` shows it."""
+        return _on_loop(self.loop, lambda: self.state.written(contracts))
 
     def _start(self) -> None:
         # Watch first: an event between the two arrives, and its version is compared with the rows.
@@ -131,6 +134,26 @@ class Live:
             self.status.replace(rows)
         for event in events:
             self.status.add(event)
+        self._sum_up()
+        self._wake_sockets()
+
+    def _sum_up(self) -> None:
+        """Make the sums of the changed cities, now or when they are due."""
+        if not self.state.has_unsummed or self._sums_tick:
+            return
+        due = self._summed_at + SUMS_SECONDS
+        if self.loop.time() < due:
+            self._sums_tick = self.loop.call_at(due, self._sum_up_later)
+            return
+        self._summed_at = self.loop.time()
+        self.state.sum_up(at=clock.now())
+
+    def _sum_up_later(self) -> None:
+        self._sums_tick = None
+        self._sum_up()
+        self._wake_sockets()
+
+    def _wake_sockets(self) -> None:
         for awake in self.awake:
             awake.set()
 

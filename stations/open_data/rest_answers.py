@@ -8,7 +8,7 @@ from pydantic import Field
 
 from stations.feeds.active_feeds import ActiveFeed
 from stations.live.feed_health import FeedHealth
-from stations.live.live_state import state_of
+from stations.live.station_view import state_of
 from stations.models import Station
 from stations.open_data.sources import source_of
 from stations.services.statistics import city_name

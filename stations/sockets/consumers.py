@@ -4,41 +4,33 @@ from channels.db import database_sync_to_async
 
 from eventbus import clock
 from stations.feeds.active_feeds import feed_names
-from stations.live.live_state import Contracts, encode
+from stations.live.live_state import encode
 from stations.models import PollPlan
 from stations.sockets import page_fragments
 from stations.sockets.admission import WHO_SECONDS, may_produce, may_still_produce
-from stations.sockets.protocol import BadRequest, Since, Subscribe
-from stations.sockets.pull_socket import CLOSE_BEHIND, CLOSE_FORBIDDEN, STAFF_ONLY, Due, LiveSocket, error
+from stations.sockets.protocol import BadRequest, Subscribe
+from stations.sockets.pull_socket import CLOSE_FORBIDDEN, STAFF_ONLY, Due, LiveSocket, error
+from stations.sockets.subscription import Subscription
 
 PLAN_LOOK_SECONDS = 1  # the delay until another process's plan shows; one small query while the page is open
 
 
 class StationsConsumer(LiveSocket):
-    """`/ws/stations/`: a snapshot of the contracts subscribed to, then numbered deltas.
+    """`/ws/stations/`: the frames of a subscription, the feeds, the remarks, and the fragments of a station's page."""
 
-    `told`: the last seq sent to the client. `looked`: the last seq checked; it is higher when later changes concern
-    other contracts. A connected client that fell out of the change window gets one snapshot, and the server closes with
-    4008 (`CLOSE_BEHIND`).
-    """
-
+    subscription: Subscription | None = None
     fragments: page_fragments.PageFragments | None = None
 
     async def connect(self) -> None:
-        self.contracts: Contracts = None
-        self.since: Since | None = None
-        self.epoch = ""  # of the client's state; "": it has none
-        self.told = self.looked = self.status_number = 0
-        self.subscribed = False
+        self.status_number = 0
         await super().connect()
 
     @property
-    def told_seq(self) -> int:
-        return self.told
+    def told_seqs(self) -> dict[str, int]:
+        return self.subscription.told if self.subscription else {}
 
     def answer(self, request: Subscribe) -> None:
-        self.contracts, self.since = request.followed, request.since
-        self.epoch, self.subscribed = "", True
+        self.subscription = Subscription(request)
         if request.station and self.fragments is None:
             self.open_page(request.station)
 
@@ -55,51 +47,16 @@ class StationsConsumer(LiveSocket):
         await super().leave()
 
     async def due(self) -> Due:
-        if not self.subscribed:
+        if not self.subscription:
             return Due([])
-        stations, fragments = self.stations_due(), self.fragments_due()
+        frames, fragments = self.subscription.due(self.live.state), self.fragments_due()
         if self.status_number == self.live.status.number and not fragments:
-            return stations
-        return Due([*stations.frames, *self.status_due(), *fragments], stations.close_code)
+            return Due(frames)
+        return Due([*frames, *self.status_due(), *fragments])
 
     def fragments_due(self) -> list[str]:
         found = self.fragments.take() if self.fragments else {}
         return [encode({"type": "fragments", **found})] if found else []
-
-    def stations_due(self) -> Due:
-        state = self.live.state
-        if self.epoch != state.epoch:
-            return Due(self.resumed() or self.snapshot())
-        if not state.reaches(self.looked):
-            return Due(self.snapshot(), CLOSE_BEHIND)
-        return Due(self.delta())
-
-    def snapshot(self) -> list[str]:
-        state = self.live.state
-        self.epoch, self.told, self.looked = state.epoch, state.seq, state.seq
-        return [state.snapshot(self.contracts)]
-
-    def resumed(self) -> list[str]:
-        """Return the frames that the client missed since it left, or none if the window no longer holds them."""
-        since, self.since = self.since, None
-        state = self.live.state
-        if since is None or since.epoch != state.epoch or not state.reaches(since.seq):
-            return []
-        self.epoch, self.told, self.looked = state.epoch, since.seq, since.seq
-        missed = self.delta()
-        return [encode({"type": "resumed", "from": since.seq, "to": self.told}), *missed]
-
-    def delta(self) -> list[str]:
-        state = self.live.state
-        if state.seq == self.looked:
-            return []
-        delta = state.delta(self.contracts, after=self.looked, prev=self.told)
-        self.looked = state.seq
-        # Send an empty delta only to keep a quiet city's client within the window.
-        if delta.empty and state.well_reaches(self.told):
-            return []
-        self.told = state.seq
-        return [delta.text]
 
     def status_due(self) -> list[str]:
         status = self.live.status
@@ -120,8 +77,8 @@ class ProducerConsumer(LiveSocket):
         await super().connect()
 
     @property
-    def told_seq(self) -> int:
-        return self.live.state.seq
+    def told_seqs(self) -> dict[str, int]:
+        return {}
 
     async def may_enter(self) -> bool:
         allowed: bool = await database_sync_to_async(may_produce)(self.scope.get("user"))

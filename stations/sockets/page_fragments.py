@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from stations.live.live_state import StationView
+from stations.live.station_view import StationView
 
 
 class PageFragments(Protocol):

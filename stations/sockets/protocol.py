@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from stations.live.live_state import Contracts
+from stations.live.channel import Contracts
 
-MESSAGE_BYTES_MAX = 16_384  # the longest valid request names every contract, in a fifth of that
+MESSAGE_BYTES_MAX = 16_384  # a request that names 100 contracts, with their seqs, has half of that
 CONTRACTS_MAX = 100  # a client that follows all contracts sends "*"
 STATION_ID_MAX = 200  # characters: feed and station id
 
@@ -24,25 +24,32 @@ class BadRequest(Exception):
 
 
 class Since(msgspec.Struct, frozen=True):
-    """The state that the browser holds already: `seq` counts the changes since the live state `epoch` began."""
+    """The state that the browser holds already: for each contract the seq of its last frame, within `epoch`."""
 
     epoch: str
-    seq: Annotated[int, msgspec.Meta(ge=0)]
+    seqs: Annotated[dict[str, Annotated[int, msgspec.Meta(ge=0)]], msgspec.Meta(max_length=CONTRACTS_MAX + 1)]
 
 
 class Subscribe(msgspec.Struct, frozen=True):
     """A subscription to contracts, from `since` on. A later one replaces the earlier.
 
+    With `world` the socket also sends the sums of all cities, and later those of the cities that are not followed.
     `station` is the id of the station whose page this is. The socket then also sends the fragments that other apps draw
     on that page.
     """
 
-    contracts: Annotated[list[ContractName], msgspec.Meta(min_length=1, max_length=CONTRACTS_MAX)] | Literal["*"]
+    contracts: Annotated[list[ContractName], msgspec.Meta(max_length=CONTRACTS_MAX)] | Literal["*"]
+    world: bool = False
     since: Since | None = None
     station: Annotated[str, msgspec.Meta(max_length=STATION_ID_MAX)] | None = None
 
+    def __post_init__(self) -> None:
+        if not self.contracts and not self.world:
+            raise ValueError("Follow a contract, or the world.")
+
     @property
-    def followed(self) -> Contracts:
+    def followed(self) -> Contracts | None:
+        """The contracts to follow; None is all."""
         return None if self.contracts == "*" else frozenset(name.casefold() for name in self.contracts)
 
 

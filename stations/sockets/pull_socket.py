@@ -22,7 +22,7 @@ from stations.sockets.protocol import BadRequest, Subscribe, read
 
 logger = logging.getLogger(__name__)
 
-PROTOCOL = 1
+PROTOCOL = 2
 STALLED_SECONDS_MAX = 30  # without a byte taken: the browser is gone or too slow, and may reconnect
 HEARTBEAT_SECONDS = 10  # silence is broken this often; a browser reconnects after two of them
 
@@ -38,7 +38,7 @@ CLOSE_TRY_AGAIN = 4503  # the live state cannot start without its database and i
 class Due(NamedTuple):
     """The frames that a socket lacks at this moment. With a close code they are its last ones."""
 
-    frames: list[str]
+    frames: list[str | bytes]
     close_code: int | None = None
 
 
@@ -75,8 +75,8 @@ class LiveSocket(AsyncWebsocketConsumer):
         raise NotImplementedError
 
     @property
-    def told_seq(self) -> int:
-        """The seq that this client holds."""
+    def told_seqs(self) -> dict[str, int]:
+        """The seq that this client holds of each contract."""
         raise NotImplementedError
 
     async def connect(self) -> None:
@@ -112,7 +112,6 @@ class LiveSocket(AsyncWebsocketConsumer):
             "type": "hello",
             "protocol": PROTOCOL,
             "epoch": self.live.state.epoch,
-            "seq": self.live.state.seq,
             "heartbeat_s": HEARTBEAT_SECONDS,
             "server_time": clock.now(),
             "feed": {"name": name, "simulated": simulated},
@@ -179,15 +178,19 @@ class LiveSocket(AsyncWebsocketConsumer):
                 return
             await self.awake.wait()
 
-    def heartbeat(self) -> list[str]:
+    def heartbeat(self) -> list[str | bytes]:
         if self.live.loop.time() - self.told_at < HEARTBEAT_SECONDS:
             return []
-        return [encode({"type": "tick", "seq": self.told_seq, "at": clock.now()})]
+        return [encode({"type": "tick", "at": clock.now(), "seqs": self.told_seqs})]
 
-    async def tell(self, frame: str) -> None:
-        """Send a frame. The production server, uvicorn, returns once the client takes it; Daphne returns at once."""
+    async def tell(self, frame: str | bytes) -> None:
+        """Send a frame; one in bytes is compressed JSON.
+
+        The production server, uvicorn, returns once the client takes it; Daphne returns at once.
+        """
         self.sending_since = self.live.loop.time()
-        await self.base_send({"type": "websocket.send", "text": frame})
+        kind = "bytes" if isinstance(frame, bytes) else "text"
+        await self.base_send({"type": "websocket.send", kind: frame})
         self.told_at, self.sending_since = self.sending_since, None
 
     def look(self) -> None:

@@ -21,7 +21,8 @@ from stations.feeds.registry import SIMULATOR, is_recorded, is_simulated
 from stations.forms import RemarkForm
 from stations.live import live_updates
 from stations.live.feed_health import Condition, FeedHealth, feeds_remembered, health_of
-from stations.live.live_state import LiveState, StationView
+from stations.live.live_state import LiveState
+from stations.live.station_view import StationView
 from stations.live.status_frames import REMARKS_SHOWN
 from stations.models import Remark, Station, StationHistory
 from stations.services import remark_box, search, statistics
@@ -108,19 +109,19 @@ def station(request: HttpRequest, feed: str, station_id: str) -> HttpResponse:
 
 @require_safe
 def state(request: HttpRequest) -> HttpResponse:
-    """Return the live state of this process as a `snapshot` frame, such as its sockets send.
+    """Return the live state of this process as JSON with all names.
 
     `?contract=` names a contract, and may be repeated. A process without live state reads the rows instead: `epoch` is
-    empty, and `seq` is 0.
+    empty, and each of `seqs` is 0.
     """
     contracts = frozenset(name.casefold() for name in request.GET.getlist("contract") if name) or None
     running = live_updates.anywhere()
     if running is not None:
-        frame = running.snapshot(contracts)
+        told = running.written(contracts)
     else:
         rows = _shown().filter(gone=False, held="")
-        frame = LiveState((StationView.of(row) for row in rows), epoch="").snapshot(contracts)
-    return HttpResponse(frame, content_type="application/json", headers={"Cache-Control": "no-store"})
+        told = LiveState((StationView.of(row) for row in rows), epoch="").written(contracts)
+    return HttpResponse(told, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 def feeds_told(feeds: Iterable[FeedHealth | None]) -> list[dict[str, object]]:

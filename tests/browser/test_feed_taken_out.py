@@ -6,6 +6,7 @@ import re
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.live_site import LiveSite
+from tests.stations.live_copy import decoded
 
 
 def test_an_open_page_forgets_a_feed_that_was_taken_out(page: Page, live_site: LiveSite) -> None:
@@ -17,7 +18,7 @@ def test_an_open_page_forgets_a_feed_that_was_taken_out(page: Page, live_site: L
 
         def pass_on(message: str | bytes) -> None:
             socket.send(message)
-            told = json.loads(message)
+            told = decoded(message)
             if told["type"] == "feed" and socket is sockets[0]:
                 socket.send(json.dumps(told | {"name": "jcdecaux:lund", "ok": False}))
 

@@ -177,8 +177,9 @@ def told(dashboard: Locator) -> tuple[str | None, str | None]:
 
 
 def position(page: Page) -> tuple[str, str]:
+    """How far the server is with the city that the dashboard shows."""
     state = page.request.get(reverse("stations:state")).json()
-    return state["epoch"], str(state["seq"])
+    return state["epoch"], str(state["seqs"][page_states.CONTRACT])
 
 
 def shown_rows(page: Page) -> dict[str, tuple[int, int]]:

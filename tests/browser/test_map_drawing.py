@@ -1,7 +1,6 @@
 """The map is drawn when a sign in sight differs, and at no other time. The socket's frames are the test's own."""
 
 import json
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
@@ -10,10 +9,11 @@ from tests.browser import page_states
 from tests.browser.test_map import DASHBOARD
 from tests.eventbus.bus_app import until
 from tests.live_site import LiveSite
+from tests.stations import live_copy
+from tests.stations.live_copy import LiveCopy, decoded
 
 WORLD, CITY = "", f"?contract={page_states.CONTRACT}"
 NEAR = f"{CITY}#map=13/45.7600/4.8400"  # each station has a sign of its own
-ELSEWHERE = "toyama"
 FRAMES = 20  # as fast as they come
 COUNT_FRAMES = """
   window.framesAsked = 0;
@@ -37,34 +37,29 @@ class Feed:
     """A page's socket that lets the site's first frames through, and then only those of the test."""
 
     def __init__(self, page: Page):
-        self.stations: dict[str, dict[str, Any]] = {}
-        self.seq, self.epoch = 0, ""
+        self.copy = LiveCopy()
         page.add_init_script(COUNT_FRAMES)
         page.route_web_socket("**/ws/stations/", self.join)
 
     def join(self, socket: WebSocketRoute) -> None:
         self.socket, server = socket, socket.connect_to_server()
-        server.on_message(lambda text: self.hear(str(text)))
+        server.on_message(self.hear)
 
-    def hear(self, text: str) -> None:
-        frame = json.loads(text)
+    def hear(self, message: str | bytes) -> None:
+        frame = decoded(message)
         if frame["type"] in {"delta", "tick"}:
             return
-        if frame["type"] == "snapshot":
-            self.stations = {station["id"]: station for station in frame["stations"]}
-            self.seq, self.epoch = frame["seq"], frame["epoch"]
-        self.socket.send(text)
+        self.copy.take(frame)
+        self.socket.send(message)
 
-    def tell(self, stations: list[dict[str, Any]], **fields: object) -> None:
-        """Send a frame in which each of these stations has these fields."""
-        told = {"taken": 0, "returned": 0, "taken_electrical": 0, "returned_electrical": 0, "kinds": []}
-        changes = [{**station, **told, **fields} for station in stations]
-        place = {"epoch": self.epoch, "seq": self.seq + 1, "prev": self.seq, "at": "2026-05-01T12:00:00Z"}
-        self.seq += 1
-        self.socket.send(json.dumps({"type": "delta", **place, "changes": changes, "removed": []}))
-
-    def of(self, contract: str) -> list[dict[str, Any]]:
-        return [station for station in self.stations.values() if station["contract"] == contract]
+    def tell(self, contract: str, count: int | None = None, **fields: object) -> None:
+        """Send a frame in which the first rows of a contract, or all, have these fields."""
+        names, seq = self.copy.fields[contract], self.copy.seqs[contract]
+        told = [part for name, value in fields.items() for part in (names.index(name), value)]
+        changes = [[number, *told] for number in [*self.copy.rows[contract]][:count]]
+        place = {"contract": contract, "epoch": self.copy.epoch, "prev": seq, "seq": seq + 1, "at": 1_777_636_800_000}
+        self.copy.seqs[contract] += 1
+        self.socket.send(json.dumps({"type": "delta", **place, "changes": changes}))
 
 
 @pytest.fixture
@@ -91,9 +86,11 @@ def test_one_change_draws_its_sign_and_takes_its_ring_away(
     page: Page, feed: Feed, live_site: LiveSite, query: str
 ) -> None:
     before = see_at_rest(page, query)
-    stations = feed.of(page_states.CONTRACT)
 
-    feed.tell(stations, bikes=30, kinds=["returned"], returned=7)  # all of the city, so that a sum shows it
+    if query == WORLD:
+        feed.tell(live_copy.WORLD, bikes=3_000)
+    else:
+        feed.tell(page_states.CONTRACT, bikes=30, returned=7)  # all of the city, so that a sum shows it
 
     until(lambda: page.evaluate(COUNTS)["signs"] > before["signs"], "the signs are drawn")
     after = rest(page)
@@ -105,9 +102,9 @@ def test_what_is_out_of_sight_or_shows_in_no_sign_draws_nothing(page: Page, feed
     before = see_at_rest(page, NEAR)
 
     for bikes in range(3):
-        feed.tell(feed.of(ELSEWHERE), bikes=bikes, kinds=["returned"], returned=1)
-        feed.tell(feed.of(page_states.CONTRACT), address="Rue sans nom")
-        expect(page.locator("#dashboard")).to_have_attribute("data-seq", str(feed.seq))
+        feed.tell(live_copy.WORLD, bikes=bikes)
+        feed.tell(page_states.CONTRACT, address="Rue sans nom")
+        expect(page.locator("#dashboard")).to_have_attribute("data-seq", str(feed.copy.seqs[page_states.CONTRACT]))
 
     after = rest(page)
     assert (after["signs"], after["ground"]) == (before["signs"], before["ground"])
@@ -117,7 +114,7 @@ def test_a_burst_of_frames_is_drawn_a_few_times(page: Page, feed: Feed, live_sit
     before = see_at_rest(page, NEAR)
 
     for bikes in range(FRAMES):
-        feed.tell(feed.of(page_states.CONTRACT)[:20], bikes=bikes, kinds=["returned"], returned=1)
+        feed.tell(page_states.CONTRACT, 20, bikes=bikes, returned=1)
 
-    expect(page.locator("#dashboard")).to_have_attribute("data-seq", str(feed.seq))
+    expect(page.locator("#dashboard")).to_have_attribute("data-seq", str(feed.copy.seqs[page_states.CONTRACT]))
     assert rest(page)["signs"] - before["signs"] < FRAMES

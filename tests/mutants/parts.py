@@ -111,6 +111,10 @@ KAFKA = OVER_KAFKA | {f"eventbus/backends/kafka/{name}.py": tests for name, test
 LIVE_STATE = (
     "stations/feeds/active_feeds.py",
     "stations/live/live_state.py",
+    "stations/live/channel.py",
+    "stations/live/city_sums.py",
+    "stations/live/rows.py",
+    "stations/sockets/subscription.py",
     "stations/sockets/consumers.py",
     "stations/sockets/admission.py",
     "stations/live/feed_health.py",

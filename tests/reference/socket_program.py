@@ -2,6 +2,7 @@
 
 import json
 import re
+import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,7 +26,8 @@ class Program:
 
     def __init__(self, socket: WebsocketCommunicator) -> None:
         self.socket, self.kinds = socket, list[str]()
-        self.stations, self.epoch, self.seq = dict[str, Any](), "", -1
+        self.epoch, self.fields = "", list[str]()
+        self.seqs, self.rows = dict[str, int](), dict[str, dict[int, dict[str, Any]]]()
 
     async def ask(self, **words: Any) -> None:
         request = {"type": "subscribe"} | words
@@ -35,7 +37,9 @@ class Program:
     async def next(self, kind: str) -> dict[str, Any]:
         """The next frame of a kind. All others are read too."""
         while True:
-            frame: dict[str, Any] = await self.socket.receive_json_from(timeout=DEADLINE_SECONDS)
+            message = await self.socket.receive_from(timeout=DEADLINE_SECONDS)
+            text = zlib.decompress(message) if isinstance(message, bytes) else message
+            frame: dict[str, Any] = json.loads(text)
             assert list(SENT[frame["type"]].misfits(frame, frame["type"])) == []
             self.kinds.append(frame["type"])
             await self.take(frame)
@@ -43,19 +47,32 @@ class Program:
                 return frame
 
     async def take(self, frame: dict[str, Any]) -> None:
+        name = frame.get("contract", "")
         if frame["type"] == "snapshot":
-            self.epoch, self.seq = frame["epoch"], frame["seq"]
-            self.stations = {one["id"]: one for one in frame["stations"]}
-        elif frame["type"] == "delta" and frame["prev"] == self.seq:
-            self.seq = frame["seq"]
-            self.stations |= {one["id"]: one for one in frame["changes"]}
-            self.stations = {name: one for name, one in self.stations.items() if name not in frame["removed"]}
+            self.epoch, self.fields = frame["epoch"], frame["fields"]
+            self.seqs[name] = frame["seq"]
+            rows = [dict(zip(self.fields, row, strict=False)) for row in zip(*frame["columns"], strict=True)]
+            self.rows[name] = dict(zip(frame["numbers"], rows, strict=True))
+        elif frame["type"] == "delta" and frame["epoch"] == self.epoch and self.holds(frame):
+            self.seqs[name] = frame["seq"]
+            for number, *parts in frame["changes"]:
+                told = dict(zip([self.fields[field] for field in parts[::2]], parts[1::2], strict=True))
+                self.rows[name].setdefault(number, {}).update(told)
+                if not told:
+                    del self.rows[name][number]
         elif frame["type"] == "delta":
             await self.ask(contracts="*", since=self.since)
 
+    def holds(self, delta: dict[str, Any]) -> bool:
+        return delta["contract"] in self.seqs and delta["prev"] <= self.seqs[delta["contract"]]
+
     @property
     def since(self) -> dict[str, Any]:
-        return {"epoch": self.epoch, "seq": self.seq}
+        return {"epoch": self.epoch, "seqs": {**self.seqs}}
+
+    @property
+    def stations(self) -> dict[str, Any]:
+        return {f"{one['feed']}/{one['station_id']}": one for rows in self.rows.values() for one in rows.values()}
 
     def bikes(self, number: int) -> int:
         bikes: int = self.stations[f"simulator/lyon-{number}"]["bikes"]

@@ -12,7 +12,7 @@ from django.test import Client
 from eventbus.testing import settle
 from mcommerce.web.slots.live import open_pages
 from stations.feeds.feed_interface import Bad
-from stations.live import live_state, live_updates
+from stations.live import channel, live_updates
 from stations.services.recording import delete_remarks, leave_remark
 from stations.sockets import admission, protocol, pull_socket
 from tests.mcommerce.slots.conftest import no_installed_fragments, points_app  # noqa: F401
@@ -59,7 +59,7 @@ async def test_each_frame_of_the_table_comes_as_it_is_written(monkeypatch: pytes
     async with connected() as program:
         await program.next("hello")
         await program.ask(contracts=["lyon"], station=STATION)
-        for kind in ("snapshot", "feed", "remarks", "fragments"):
+        for kind in ("snapshot", "subscribed", "feed", "remarks", "fragments"):
             await program.next(kind)
         await happens({key(7): state(bikes=9)})
         await program.next("delta")
@@ -75,10 +75,12 @@ async def test_each_frame_of_the_table_comes_as_it_is_written(monkeypatch: pytes
     monkeypatch.setattr(pull_socket, "HEARTBEAT_SECONDS", 0.05)
     async with connected() as again:
         await again.ask(contracts="*", since=before)
-        for kind in ("resumed", "delta", "tick"):
+        missed = await again.next("delta")
+        for kind in ("tick",):
             await again.next(kind)
         await again.socket.send_json_to({"type": "dance"})
         await again.next("error")
+    assert missed["prev"] == before["seqs"]["lyon"]
     assert program.kinds[0] == again.kinds[0] == "hello", "once, first"
     assert program.kinds.count("hello") == 1
     assert heard | {*again.kinds} == SENT.keys()
@@ -90,34 +92,33 @@ async def test_a_program_that_missed_a_frame_subscribes_again_and_holds_the_stat
     async with connected() as program:
         await program.ask(contracts="*")
         await program.next("snapshot")
-        held = program.since
+        held, rows = program.since, {number: {**row} for number, row in program.rows["lyon"].items()}
         await happens({key(7): state(bikes=4), key(8): state(bikes=1)})
         await program.next("delta")
-        program.epoch, program.seq, program.stations = held["epoch"], held["seq"], {}  # it was lost on the way
+        program.seqs, program.rows = {**held["seqs"]}, {"lyon": rows}  # it was lost on the way
 
         await happens({key(7): state(bikes=3)})
         await program.next("delta")
-        resumed = await program.next("resumed")
-        await program.next("delta")
+        resumed = await program.next("delta")
 
-    assert resumed["from"] == held["seq"]
+    assert resumed["prev"] == held["seqs"]["lyon"]
     assert (program.bikes(7), program.bikes(8)) == (3, 1)
 
 
 @on_a_loop
-async def test_a_change_holds_the_whole_station_and_what_happened() -> None:
-    [sentence] = re.findall(r"Its fields (.*?) say what happened", " ".join(PAGE.split()))
+async def test_a_change_holds_the_fields_that_changed_and_what_happened() -> None:
+    [sentence] = re.findall(r"have no columns: (.*?)\. They", " ".join(PAGE.split()))
     await happens({key(7): state(bikes=10)})
     async with connected() as program:
         await program.ask(contracts=["lyon"])
-        whole = (await program.next("snapshot"))["stations"][0]
+        whole = await program.next("snapshot")
         await happens({key(7): state(bikes=9)})
-        [change] = (await program.next("delta"))["changes"]
+        [[number, *parts]] = (await program.next("delta"))["changes"]
 
-    happened = set(re.findall(r"`(\w+)`", sentence))
-    assert happened and happened <= change.keys()
-    assert change.keys() >= whole.keys() - happened
-    assert (change["bikes"], change["kinds"], change["taken"]) == (9, ["taken"], 1)
+    happened = re.findall(r"`(\w+)`", sentence)
+    assert whole["fields"][len(whole["columns"]) :] == happened
+    told = {whole["fields"][field]: value for field, value in zip(parts[::2], parts[1::2], strict=True)}
+    assert (number, told) == (whole["numbers"][0], {"bikes": 9, "taken": 1})
 
 
 @on_a_loop
@@ -147,8 +148,9 @@ async def test_who_asks_to_follow_others_gets_them_instead() -> None:
     await happens({key(7): state(), key(1, "nantes"): state()})
     async with connected() as program:
         for contract in ("lyon", "nantes"):
+            program.rows.clear()
             await program.ask(contracts=[contract])
-            await program.next("snapshot")
+            await program.next("subscribed")
 
     assert program.stations.keys() == {"simulator/nantes-1"}
 
@@ -188,11 +190,13 @@ def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
         f"more than {protocol.MESSAGE_BYTES_MAX // 1024} kB: connecting again",
         f"more than {entrypoint['MESSAGE_BYTES_MAX'] // 1024} kB: the server ends the connection",
         f"more than {admission.SOCKETS_PER_ADDRESS_MAX} sockets of one network",
-        f"more than {live_state.CHANGES_KEPT_MAX:,} changes behind",
+        f"more than {channel.CHANGES_KEPT_MIN}, it receives a snapshot",
+        f"at most every {live_updates.SUMS_SECONDS:.0f} seconds",
         f"reads nothing for {pull_socket.STALLED_SECONDS_MAX} seconds",
     ):
         assert written in text
     assert ("at most four a second" in text, 1 / live_updates.TICK_SECONDS) == (True, 4)
+    assert ("than four times the stations of a city" in text, channel.CHANGES_KEPT_PER_ROW) == (True, 4)
     assert ("closes the socket within a minute" in text, admission.WHO_SECONDS < 60) == (True, True)
 
 
@@ -227,13 +231,13 @@ def start_polling() -> None:
     assert Client().post("/stations/producer/plan/simulator/", plan).status_code == 302
 
 
-def test_the_same_snapshot_comes_over_http_without_an_epoch_before_any_socket() -> None:
+def test_the_stations_come_over_http_without_an_epoch_before_any_socket() -> None:
     [address] = re.findall(r"`(/stations/state\.json\?\S+)`", PAGE)
     polled({key(7): state(), key(1, "nantes"): state()})
 
     frame = Client().get(address).json()
 
-    assert list(SENT["snapshot"].misfits(frame, "snapshot")) == []
+    assert frame.keys() == {"epoch", "seqs", "stations"}
     assert (frame["epoch"], [one["id"] for one in frame["stations"]]) == ("", [STATION])
 
 
@@ -245,4 +249,4 @@ async def test_with_a_socket_the_epoch_over_http_is_the_sockets() -> None:
         await program.next("snapshot")
         frame = (await sync_to_async(Client().get)("/stations/state.json?contract=lyon")).json()
 
-    assert (frame["epoch"], frame["seq"]) == (program.epoch, program.seq)
+    assert (frame["epoch"], frame["seqs"]["lyon"]) == (program.epoch, program.seqs["lyon"])

@@ -20,6 +20,7 @@ from stations.feeds.feed_interface import Bad, Fetched, Key, PollFailed, Reading
 from stations.live import live_updates
 from stations.routing import sockets_for_all, sockets_with_user
 from stations.services import recording
+from tests.stations.live_copy import LiveCopy, decoded
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 DEADLINE_SECONDS = 45  # for a frame on a loaded machine; less than the audit's minute, which would bring it too
@@ -89,14 +90,14 @@ async def happens(*arguments: Any, **named: Any) -> None:
     await sync_to_async(settle)()
 
 
-async def reached(seq: int) -> None:
-    """The live state of this loop has come so far."""
+async def reached(seq: int, contract: str = "lyon") -> None:
+    """The live state of this loop has come so far with this city."""
     running = await live_updates.here()
     awake = asyncio.Event()
     running.awake.add(awake)
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while running.state.seq < seq:
+            while running.state.channel(contract).seq < seq:
                 await awake.wait()
                 awake.clear()
     finally:
@@ -124,43 +125,44 @@ class Browser:
 
     def __init__(self, socket: WebsocketCommunicator) -> None:
         self.socket = socket
-        self.stations: dict[str, dict[str, Any]] = {}
-        self.epoch, self.seq = "", -1
+        self.copy = LiveCopy()
+
+    async def receive(self) -> dict[str, Any]:
+        """The next frame, whatever it is."""
+        message = await self.socket.receive_output(timeout=DEADLINE_SECONDS)
+        assert message["type"] == "websocket.send", message
+        return decoded(message.get("text") or message["bytes"])
 
     async def hear(self) -> dict[str, Any]:
-        """The next frame about stations, taken to heart."""
+        """The next frame about stations, taken to heart. A delta has its rows whole, and the ids of those removed."""
         while True:
-            frame = await self.socket.receive_json_from(timeout=DEADLINE_SECONDS)
-            if frame["type"] == "snapshot":
-                self.stations = {station["id"]: station for station in frame["stations"]}
-                self.epoch, self.seq = frame["epoch"], frame["seq"]
+            frame = await self.receive()
             if frame["type"] == "delta":
-                assert frame["prev"] == self.seq, "a gap"
-                self.stations |= {change["id"]: change for change in frame["changes"]}
-                for gone in frame["removed"]:
-                    self.stations.pop(gone, None)
-                self.seq = frame["seq"]
-            if frame["type"] in ("snapshot", "delta", "resumed", "error"):
+                changes, removed = self.copy.happened(frame)
+                return frame | {"changes": changes, "removed": removed}
+            if frame["type"] in ("snapshot", "error", "subscribed"):
+                self.copy.take(frame)
                 return frame
 
-    async def subscribe(self, contracts: Any = "*", since: dict[str, Any] | None = None) -> dict[str, Any]:
-        wanted = {"type": "subscribe", "contracts": contracts} | ({"since": since} if since else {})
+    async def subscribe(self, contracts: Any = "*", since: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+        """Subscribe, and take the answer. Return its first frame."""
+        wanted = {"type": "subscribe", "contracts": contracts} | ({"since": since} if since else {}) | more
         await self.socket.send_json_to(wanted)
-        return await self.hear()
+        first = frame = await self.hear()
+        while frame["type"] not in ("subscribed", "error"):
+            frame = await self.hear()
+        return first
 
     async def next_of(self, kind: str) -> dict[str, Any]:
         """The next frame of a kind that is not about stations."""
         while True:
-            frame = await self.socket.receive_json_from(timeout=DEADLINE_SECONDS)
+            frame = await self.receive()
             if frame["type"] == kind:
                 return frame
 
     def bikes(self, where: Key) -> int:
-        return self.stations["/".join(where)]["bikes"]
-
-    @property
-    def position(self) -> dict[str, Any]:
-        return {"epoch": self.epoch, "seq": self.seq}
+        bikes: int = self.copy.stations["/".join(where)]["bikes"]
+        return bikes
 
 
 @contextlib.asynccontextmanager

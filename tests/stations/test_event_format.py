@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from eventbus.models import OutboxRow
 from stations.events import Kind, StationChanged
 from stations.feeds.feed_interface import Change
-from stations.live.live_state import StationView
+from stations.live.station_view import StationView
 from stations.services import recording
 from tests.stations.readings import BELLECOUR, NOON, STATE
 from tests.stations.test_recording import record

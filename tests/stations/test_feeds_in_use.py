@@ -108,7 +108,7 @@ async def test_a_browser_is_told_no_change_of_a_feed_that_is_not_shown(settings)
 
         await browser.hear()
 
-    assert set(browser.stations) == {"jcdecaux:lyon/1"}
+    assert set(browser.copy.stations) == {"jcdecaux:lyon/1"}
 
 
 @pytest.mark.parametrize(

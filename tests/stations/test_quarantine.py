@@ -155,7 +155,7 @@ async def test_an_open_page_loses_a_station_that_is_held_and_gets_it_back() -> N
         await sync_to_async(settle)()
         await browser.hear()
 
-    assert set(browser.stations) == {"simulator/lyon-1", "simulator/lyon-2"}
+    assert set(browser.copy.stations) == {"simulator/lyon-1", "simulator/lyon-2"}
 
 
 @pytest.mark.parametrize("action", ["hold", "release"])

@@ -1,7 +1,9 @@
-// The clusters of the stations at each zoom. A worker finds them, by place alone; the sums follow every change here.
+// The clusters of stations, and of cities whose stations are not held, at each zoom. A worker finds them, by place alone;
+// the sums follow every change here.
 
 import { contains, valuesOf } from "./station_symbols.js";
 
+const CITY = "/"; // begins the id of a city among the members; no station's id begins so
 const RADIUS_PX = 40; // two signs nearer than this become one
 export const CLUSTERS_TO_ZOOM = 11; // from 12 on, each station has its own sign
 
@@ -41,13 +43,15 @@ export class Clusters {
 
   ask(zoom) {
     this.asked.add(zoom);
-    const order = { generation: this.generation, zoom, count: this.world.stations.size };
-    if (this.places) return this.worker.postMessage(order);
+    const order = { generation: this.generation, zoom };
+    if (this.places) return this.worker.postMessage({ ...order, count: this.ids.length });
     const stations = [...this.world.stations.values()];
-    this.ids = stations.map(({ id }) => id);
+    const cities = this.world.farCities.map(({ contract, lng, lat }) => ({ id: CITY + contract, lng, lat }));
+    const all = [...stations, ...cities];
+    this.ids = all.map(({ id }) => id);
     this.places = new Map(stations.map((station) => [station.id, place(station)]));
-    const [lng, lat] = ["lng", "lat"].map((axis) => Float64Array.from(stations, (station) => station[axis]));
-    this.worker.postMessage({ ...order, lng, lat, radius: RADIUS_PX, maxZoom: CLUSTERS_TO_ZOOM }, [lng.buffer, lat.buffer]);
+    const [lng, lat] = ["lng", "lat"].map((axis) => Float64Array.from(all, (one) => one[axis]));
+    this.worker.postMessage({ ...order, count: all.length, lng, lat, radius: RADIUS_PX, maxZoom: CLUSTERS_TO_ZOOM }, [lng.buffer, lat.buffer]);
   }
 
   grouped({ of, middles }) {
@@ -62,13 +66,29 @@ export class Clusters {
     group.values = { bikes: 0, ebikes: 0, places: 0 };
     group.contracts = new Map(); // contract -> stations
     for (const id of group.members) {
+      const city = cityOf(id, this.world);
+      if (city) {
+        addTo(group.contracts, city.contract, city.listed);
+        add(group.values, { bikes: city.bikes, ebikes: city.electrical, places: city.stands });
+      }
       const station = this.world.stations.get(id);
       if (!station) continue;
-      group.contracts.set(station.contract, (group.contracts.get(station.contract) ?? 0) + 1);
-      if (!contains(station)) continue;
-      for (const [name, value] of Object.entries(valuesOf(station))) group.values[name] += value ?? 0;
+      addTo(group.contracts, station.contract, 1);
+      if (contains(station)) add(group.values, valuesOf(station));
     }
+    group.size = [...group.contracts.values()].reduce((all, stations) => all + stations, 0);
   }
+}
+
+/** Return the city that a member of a cluster stands for, if it stands for one. */
+export const cityOf = (id, world) => (id.startsWith(CITY) ? world.cities.get(id.slice(CITY.length)) : undefined);
+
+function addTo(counts, name, count) {
+  counts.set(name, (counts.get(name) ?? 0) + count);
+}
+
+function add(sums, values) {
+  for (const [name, value] of Object.entries(values)) sums[name] += value ?? 0;
 }
 
 const place = ({ lng, lat }) => `${lng} ${lat}`;

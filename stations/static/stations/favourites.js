@@ -15,10 +15,10 @@ export class Favourites extends EventTarget {
   }
 
   read() {
-    this.kept = new Map(); // id -> {id, name}
+    this.kept = new Map(); // id -> {id, name, contract}
     try {
       const kept = JSON.parse(localStorage.getItem(KEY) ?? "[]");
-      for (const { id, name } of kept) if (typeof id === "string") this.kept.set(id, { id, name: String(name ?? id) });
+      for (const { id, name, contract } of kept) if (typeof id === "string") this.kept.set(id, { id, name: String(name ?? id), contract: String(contract ?? "") });
     } catch {
       // no storage here, or something else under our key: no favourites
     }
@@ -29,8 +29,8 @@ export class Favourites extends EventTarget {
   }
 
   /** Add a station, or take it out again. */
-  toggle({ id, name }) {
-    if (!this.kept.delete(id) && this.kept.size < KEPT_MAX) this.kept.set(id, { id, name });
+  toggle({ id, name, contract }) {
+    if (!this.kept.delete(id) && this.kept.size < KEPT_MAX) this.kept.set(id, { id, name, contract });
     this.write();
   }
 

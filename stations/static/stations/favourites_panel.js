@@ -43,7 +43,8 @@ export class FavouritesPanel {
   missing(kept) {
     const line = make("li", "stand");
     const what = make("div", "stand__what");
-    what.append(make("span", "", kept.name), make("span", "small muted", say("favourite-missing")));
+    what.append(make("span", "", kept.name));
+    if (!this.isComing(kept)) what.append(make("span", "small muted", say("favourite-missing")));
     const remove = make("button", "icon-button", "★");
     remove.type = "button";
     remove.setAttribute("aria-pressed", "true");
@@ -51,6 +52,11 @@ export class FavouritesPanel {
     remove.dataset.favourite = kept.id;
     line.append(what, remove);
     return line;
+  }
+
+  /** Return true while the stations of its city are on their way. */
+  isComing({ contract }) {
+    return this.world.cities.has(contract) && !this.world.holds(contract);
   }
 
   /** Save the favourites as a file. */

@@ -1,6 +1,8 @@
 // The socket: connects, resumes where it left off, notices silence and gaps, and reconnects with growing backoff.
 // It dispatches two events: "state" (detail {state, ...}) and "frame" (detail: the frame).
 
+import { decoded, WORLD } from "./frames.js";
+
 const BACKOFF_FIRST_MS = 500; // before the first retry; then twice as long each time
 const BACKOFF_MAX_MS = 30_000; // each browser tries a site that is down for long twice a minute
 const HEARTBEATS_MISSED_MAX = 2; // of silence, then the connection counts as lost
@@ -15,7 +17,10 @@ export class LiveSocket extends EventTarget {
     this.url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     this.request = request;
     this.tries = 0;
-    this.position = null; // {epoch, seq} of the held state
+    this.epoch = ""; // of the held state
+    this.seqs = {}; // contract -> seq of the last frame taken
+    this.asking = this.missed = false; // a request is not answered yet; a gap was found meanwhile
+    this.messages = Promise.resolve(); // taken one after the other: compressed ones need a moment
     this.clockAheadMs = 0; // the server's clock minus ours
     this.heartbeatMs = CONNECT_TIMEOUT_MS;
     this.refusal = "";
@@ -29,8 +34,10 @@ export class LiveSocket extends EventTarget {
     this.close();
     this.tell("connecting");
     const socket = (this.socket = new WebSocket(this.url));
+    socket.binaryType = "arraybuffer";
+    this.asking = this.missed = false;
     this.expect(CONNECT_TIMEOUT_MS);
-    socket.onmessage = (event) => socket === this.socket && this.receive(JSON.parse(event.data));
+    socket.onmessage = ({ data }) => (this.messages = this.messages.then(() => this.take(socket, data)).catch(reportError));
     socket.onclose = (event) => socket === this.socket && this.lost(event.code);
   }
 
@@ -44,23 +51,36 @@ export class LiveSocket extends EventTarget {
     socket?.close();
   }
 
-  /** Subscribe to other contracts from the beginning: the held state is of the earlier ones. */
-  subscribeAnew() {
-    this.position = null;
+  /** Follow what `request()` returns now. The sums come anew: they left out the cities that were followed so far. */
+  follow() {
+    for (const contract of Object.keys(this.seqs)) if (contract === WORLD || !this.wants(contract)) delete this.seqs[contract];
     this.subscribe();
   }
 
   subscribe() {
     const wanted = this.request();
     if (!wanted || this.socket?.readyState !== WebSocket.OPEN) return;
-    const since = this.position ? { since: this.position } : {};
+    const since = this.epoch ? { since: { epoch: this.epoch, seqs: this.seqs } } : {};
     this.askedAt = performance.now();
+    this.asking = true;
+    this.missed = false;
     this.socket.send(JSON.stringify({ type: "subscribe", ...wanted, ...since }));
+  }
+
+  /** Return true if the frames of a contract are wanted: some of others may still be on their way. */
+  wants(contract) {
+    const { contracts = [], world = false } = this.request() ?? {};
+    return contract === WORLD ? world : contracts === "*" || contracts.includes(contract);
+  }
+
+  async take(socket, data) {
+    const frame = await decoded(data);
+    if (socket === this.socket) this.receive(frame);
   }
 
   receive(frame) {
     this.expect(this.heartbeatMs * HEARTBEATS_MISSED_MAX);
-    const take = { hello: this.hello, snapshot: this.snapshot, resumed: this.resumed, delta: this.delta, error: this.error }[frame.type];
+    const take = { hello: this.hello, snapshot: this.snapshot, subscribed: this.subscribed, delta: this.delta, tick: this.tick, error: this.error }[frame.type];
     if (take && take.call(this, frame) === false) return;
     this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
   }
@@ -73,13 +93,24 @@ export class LiveSocket extends EventTarget {
     this.subscribe();
   }
 
-  snapshot(frame) {
-    this.position = { epoch: frame.epoch, seq: frame.seq };
-    this.caughtUp();
+  snapshot({ epoch, contract, seq }) {
+    if (!this.wants(contract)) return false;
+    if (epoch !== this.epoch) this.seqs = {};
+    this.epoch = epoch;
+    this.seqs[contract] = seq;
+    return true;
   }
 
-  resumed() {
-    this.caughtUp();
+  subscribed() {
+    this.asking = false;
+    if (this.missed) this.subscribe();
+    else this.caughtUp();
+  }
+
+  /** Compare what the server sent with what came. */
+  tick({ seqs }) {
+    const isWhole = Object.entries(seqs).every(([contract, seq]) => !this.wants(contract) || this.seqs[contract] === seq);
+    if (!isWhole) this.subscribe();
   }
 
   /** Report "live" and measure half a round trip: the best guess at how late the hello, and its clock, reached us. */
@@ -89,14 +120,22 @@ export class LiveSocket extends EventTarget {
     this.tell("live");
   }
 
-  /** Take a delta. Return false if it does not fit the held state, and resume. */
-  delta(frame) {
-    if (frame.epoch !== this.position?.epoch || frame.prev !== this.position.seq) {
-      this.subscribe();
+  /** Take a delta. Return false if it brings nothing new, or does not fit the held state; then resume. */
+  delta({ epoch, contract, prev, seq }) {
+    if (!this.wants(contract)) return false;
+    const held = this.seqs[contract];
+    if (epoch !== this.epoch || held === undefined || prev > held) {
+      this.resume();
       return false;
     }
-    this.position = { epoch: frame.epoch, seq: frame.seq };
-    return true;
+    this.seqs[contract] = Math.max(held, seq);
+    return seq > held;
+  }
+
+  /** Subscribe again from the held state, once a request that is on its way is answered. */
+  resume() {
+    if (this.asking) this.missed = true;
+    else this.subscribe();
   }
 
   error(frame) {

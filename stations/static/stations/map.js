@@ -1,5 +1,6 @@
 // The map: MapLibre draws the ground, and our own canvas above it the stations. Without WebGL the page says so, and the list stays.
 
+import { cityOf } from "./clusters.js";
 import { openMapFile } from "./map_file.js";
 import { groundName, groundOf, showCredits } from "./map_ground.js";
 import { NEAR_ZOOM, StationLayer } from "./station_layer.js";
@@ -118,14 +119,26 @@ export class StationsMap {
     if (sign.station) return this.onStation(sign.station);
     if (sign.contracts.size === 1 && this.map.getZoom() < NEAR_ZOOM) return this.onCity([...sign.contracts.keys()][0]);
     const box = new this.library.LngLatBounds();
-    for (const id of sign.members) box.extend(lngLat(this.world.stations.get(id)));
+    for (const id of sign.members) for (const point of this.pointsOf(id)) box.extend(point);
     this.map.fitBounds(box, { padding: 60, maxZoom: STATION_ZOOM, animate: !isStill() });
   }
 
-  inWords({ station, contracts, members, values }) {
+  inWords({ station, contracts, size, values }) {
     if (station) return `${station.name}: ${counts(station)}`;
     const name = [...contracts.keys()].map(this.cityName).join(", ");
-    return say("city", { name, stations: number(members.length), bikes: number(values.bikes) });
+    return say("city", { name, stations: number(size), bikes: number(values.bikes) });
+  }
+
+  /** Return the points that a member of a cluster takes: a station's, or the edges of a city. */
+  pointsOf(id) {
+    const [city, station] = [cityOf(id, this.world), this.world.stations.get(id)];
+    return city ? edges(city) : station ? [lngLat(station)] : [];
+  }
+
+  /** Return the zoom and the edges of what is in sight; null before the map is there. */
+  get sight() {
+    const bounds = this.map?.getBounds();
+    return bounds ? { zoom: this.map.getZoom(), west: bounds.getWest(), south: bounds.getSouth(), east: bounds.getEast(), north: bounds.getNorth() } : null;
   }
 
   get camera() {
@@ -138,10 +151,11 @@ export class StationsMap {
     this.contract = contract;
     this.isMoved = false;
     this.whenLoaded(() => {
-      const points = contract ? this.world.of(contract).map(lngLat) : this.neighbours();
+      const city = this.world.cities.get(contract);
+      const points = city ? edges(city) : this.neighbours();
       const box = points.reduce((all, point) => all.extend(point), new this.library.LngLatBounds());
       this.map.fitBounds(points.length ? box : WORLD, { padding: PADDING_PX, maxZoom: STATION_ZOOM - 1, animate: false });
-      if (contract && this.map.getZoom() < CITY_ZOOM_LEAST) this.map.jumpTo({ center: [middle(points, 0), middle(points, 1)], zoom: CITY_ZOOM_LEAST });
+      if (city && this.map.getZoom() < CITY_ZOOM_LEAST) this.map.jumpTo({ center: lngLat(city), zoom: CITY_ZOOM_LEAST });
     });
   }
 
@@ -159,8 +173,7 @@ export class StationsMap {
 
   /** Return the middles of the cities that are near the middle one. */
   neighbours() {
-    const cities = [...this.world.cities.values()].filter((city) => city.listed);
-    const points = cities.map((city) => [city.lng / city.listed, city.lat / city.listed]);
+    const points = [...this.world.cities.values()].map(lngLat);
     const [lng, lat] = [middle(points, 0), middle(points, 1)];
     return points.filter((point) => Math.abs(point[0] - lng) < NEIGHBOURS_DEGREES && Math.abs(point[1] - lat) < NEIGHBOURS_DEGREES);
   }
@@ -198,6 +211,7 @@ export class StationsMap {
 const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 const middle = (points, axis) => points.map((point) => point[axis]).sort((one, other) => one - other)[points.length >> 1];
 const lngLat = ({ lng, lat }) => [lng, lat];
+const edges = ({ west, south, east, north }) => [[west, south], [east, north]];
 
 const words = () => ({
   "Map.Title": say("map-title"),

@@ -47,7 +47,7 @@ export function drawClusterNames(pen, ink, view, drawn, cityName) {
   pen.textAlign = "left";
   pen.textBaseline = "middle";
   const [placed, named] = [drawn.map(boxOf), new Set()];
-  const size = ({ members }) => members?.length ?? 1;
+  const size = (sign) => sign.size ?? 1;
   for (const sign of [...drawn].sort((one, other) => size(other) - size(one))) {
     const contracts = sign.station ? new Map([[sign.station.contract, 1]]) : sign.contracts;
     const [largest, ...others] = [...contracts].sort((one, other) => other[1] - one[1]);

@@ -1,5 +1,6 @@
 // The panel of the nearest stations. The starting point is the device's location, the middle of the map, or a station.
-// The location stays in this page: it is in no request, no frame, no address and no storage.
+// The location stays in this page: it is in no request, no frame, no address and no storage. The site learns the names of the
+// cities around it, whose stations the page follows.
 
 import { nearest, offers, REACH_M } from "./nearest.js";
 import { inMetres, showLines, stationLine } from "./station_lines.js";

@@ -13,6 +13,7 @@ export class SearchBox {
     this.list = document.getElementById(input.getAttribute("aria-controls"));
     this.told = document.getElementById("find-told");
     this.active = -1;
+    this.isTyping = false;
     input.addEventListener("input", () => this.typed());
     input.addEventListener("keydown", (event) => this.key(event));
     input.addEventListener("focus", () => input.value && this.open());
@@ -31,6 +32,7 @@ export class SearchBox {
   }
 
   typed() {
+    this.isTyping = true;
     this.open();
     clearTimeout(this.resting);
     this.resting = setTimeout(() => this.onTyped(this.input.value.trim()), WRITE_AFTER_MS);
@@ -44,6 +46,11 @@ export class SearchBox {
     const typed = this.input.value.trim() !== "";
     this.show(this.found.length > 0);
     this.told.textContent = !typed ? "" : this.found.length ? sayMany("found", all + cities.length) : say("found-nothing");
+  }
+
+  /** Search again for what is being typed: other stations are held now. A choice that was made in the list stays. */
+  refresh() {
+    if (this.isTyping && this.active < 0) this.open();
   }
 
   option({ city, station }, index) {
@@ -62,6 +69,7 @@ export class SearchBox {
   }
 
   close() {
+    this.isTyping = false;
     this.show(false);
     this.mark(-1);
   }

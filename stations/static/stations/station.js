@@ -137,18 +137,20 @@ socket.addEventListener("frame", ({ detail: frame }) => {
     showSeen();
   }
   if (frame.type === "fragments") document.dispatchEvent(new CustomEvent("fragments", { detail: frame.fragments }));
-  if (frame.type === "snapshot") world.replace(frame.stations);
+  if (frame.type === "snapshot") world.replace(frame);
   const happened = frame.type === "delta" ? world.apply(frame) : null;
   if (happened || frame.type === "snapshot") {
     map?.update(happened ?? undefined);
     showAround();
   }
-  const ours = (frame.stations ?? frame.changes ?? []).filter((station) => station.id === id);
-  ours.forEach(show);
-  if (frame.removed?.includes(id) || (frame.type === "snapshot" && ours.length === 0 && page.dataset.apart === undefined)) showGone();
-  if (frame.type !== "delta") return;
+  if (frame.type === "snapshot" && !world.stations.has(id) && page.dataset.apart === undefined) showGone();
+  if (frame.type === "snapshot" && world.stations.has(id)) show(world.stations.get(id));
+  if (!happened) return;
+  const ours = happened.filter((change) => change.id === id);
+  for (const change of ours) if (change.removed) showGone();
+    else show(world.stations.get(id));
   feed.add(ours);
-  if (frame.changes.length) showMs(socket.msSince(frame.changes.at(-1).polled_at));
+  if (happened.length) showMs(socket.msSince(happened.at(-1).polled_at));
 });
 page.querySelectorAll("time[data-zone]").forEach(writeCityTime);
 socket.open();

@@ -1,6 +1,6 @@
 // The canvas above the ground: clusters from afar, stations from near. It is drawn when the map moves or a sign in sight changes.
 
-import { Clusters, CLUSTERS_TO_ZOOM } from "./clusters.js";
+import { cityOf, Clusters, CLUSTERS_TO_ZOOM } from "./clusters.js";
 import { drawCityNames, drawClusterNames, drawGrid } from "./map_labels.js";
 import { Projection } from "./projection.js";
 import { drawCluster, drawOrigin, drawStation, lookOf, readInk, ring, valuesOf } from "./station_symbols.js";
@@ -75,8 +75,9 @@ export class StationLayer {
     const step = Math.floor(this.map.getZoom());
     if (step > CLUSTERS_TO_ZOOM) return this.stationsIn(view, this.world.stations.values(), step);
     const groups = this.clusters.at(step).filter((group) => view.sees(group));
-    const alone = groups.filter(({ members }) => members.length === 1).map(({ members }) => this.world.stations.get(members[0]));
-    return [...groups.filter(({ members }) => members.length > 1).map((group) => this.clusterSign(view, group)), ...this.stationsIn(view, alone, step)];
+    const isAlone = ({ members }) => members.length === 1 && !cityOf(members[0], this.world);
+    const alone = groups.filter(isAlone).map(({ members }) => this.world.stations.get(members[0]));
+    return [...groups.filter((group) => !isAlone(group)).map((group) => this.clusterSign(view, group)), ...this.stationsIn(view, alone, step)];
   }
 
   stationsIn(view, stations, step) {
@@ -97,7 +98,7 @@ export class StationLayer {
       group.version = this.version;
     }
     const { least, most } = CLUSTER_RADIUS_PX;
-    const radius = Math.min(most, least + 1.4 * Math.log2(group.members.length));
+    const radius = Math.min(most, least + 1.4 * Math.log2(Math.max(1, group.size)));
     const value = group.values[this.metric];
     return { ...view.at(group), radius, ...group, metric: this.metric, value, share: shareOf(value, group.values) };
   }

@@ -1,10 +1,13 @@
-// The stations that this browser holds, and their figures.
+// The rows that this browser holds: the stations of the cities that it follows, and the sums of all others.
+
+import { changesOf, rowsOf, WORLD } from "./frames.js";
 
 export const isReadable = (station) => !station.bad;
 export const isOpen = (station) => station.status === "OPEN" && isReadable(station);
 export const isSilent = (station) => station.connected === false;
 
 const WORDS = { fresh: "open", stale: "silent", frozen: "bad" }; // our words for the server's
+const FIGURES = ["listed", "stations", "bikes", "electrical", "stands", "empty", "full"];
 
 /** Return a station's state for the lists: open, silent, bad, closed, unknown or held. */
 export function stateOf(station) {
@@ -14,34 +17,94 @@ export function stateOf(station) {
   return isSilent(station) ? "silent" : "open";
 }
 
+const nothing = () => Object.fromEntries([...FIGURES.map((name) => [name, 0]), ["changed_at", ""]]);
+
 export class StationStore {
   constructor() {
     this.stations = new Map(); // id -> station
-    this.cities = new Map(); // contract -> figures
+    this.cities = new Map(); // contract -> figures: of its stations where they are held, else the server's sums
+    this.sums = new Map(); // contract -> the server's sums
+    this.counts = new Map(); // contract -> figures of the stations held
+    this.channels = new Map(); // contract -> {fields, rows: number -> row}
   }
 
-  /** Replace all stations. */
-  replace(stations) {
-    this.stations = new Map(stations.map((station) => [station.id, station]));
-    this.cities = new Map();
-    for (const station of stations) this.count(station, 1);
+  /** Return true if the stations of a city are held. */
+  holds(contract) {
+    return this.counts.has(contract);
   }
 
-  /** Apply a delta. Return its changes, with the removed stations as kind "gone". */
-  apply(delta) {
-    const happened = [];
-    for (const change of delta.changes) {
-      this.put(change);
-      happened.push(change);
+  /** Take a snapshot: all stations of a city, or all cities' sums. */
+  replace(frame) {
+    const { contract, fields } = frame;
+    const rows = rowsOf(frame);
+    if (contract === WORLD) {
+      this.channels.set(WORLD, { fields, rows });
+      this.sums = new Map([...rows.values()].map((row) => [row.contract, row]));
+      this.cities.clear();
+      for (const name of new Set([...this.sums.keys(), ...this.counts.keys()])) this.refreshCity(name);
+      return;
     }
-    for (const id of delta.removed) {
-      const station = this.stations.get(id);
-      if (!station) continue;
-      this.stations.delete(id);
-      this.count(station, -1);
-      happened.push({ ...station, kinds: ["gone"], taken: 0, returned: 0, removed: true, polled_at: delta.at });
+    this.drop(contract);
+    this.channels.set(contract, { fields, rows });
+    this.counts.set(contract, nothing());
+    for (const row of rows.values()) this.put(Object.assign(row, named(row, contract)));
+    this.refreshCity(contract);
+  }
+
+  /** Apply a delta. Return what happened at stations, with the removed ones as kind "gone". */
+  apply(frame) {
+    const { contract } = frame;
+    const channel = this.channels.get(contract);
+    const changes = changesOf(frame, channel.fields);
+    if (contract === WORLD) {
+      for (const { number, told } of changes) this.changeCity(channel, number, told);
+      return [];
     }
-    return happened;
+    const happened = changes.map(({ number, told }) => (told ? this.change(channel, contract, number, told) : this.remove(channel, number, frame.at)));
+    this.refreshCity(contract);
+    return happened.filter(Boolean);
+  }
+
+  /** Forget the stations of all cities but these. */
+  keepOnly(contracts) {
+    for (const contract of [...this.counts.keys()]) {
+      if (contracts.includes(contract)) continue;
+      this.drop(contract);
+      this.counts.delete(contract);
+      this.channels.delete(contract);
+      this.refreshCity(contract);
+    }
+  }
+
+  change(channel, contract, number, told) {
+    const { kinds = [], taken = 0, returned = 0, taken_electrical = null, returned_electrical = null, ...fields } = told;
+    const before = channel.rows.get(number);
+    const station = { ...before, ...fields };
+    if (!before) Object.assign(station, named(station, contract));
+    channel.rows.set(number, station);
+    this.put(station);
+    const implied = [taken && "taken", returned && "returned"].filter(Boolean);
+    return { ...station, kinds: [...implied, ...kinds], taken, returned, taken_electrical, returned_electrical };
+  }
+
+  remove(channel, number, at) {
+    const station = channel.rows.get(number);
+    if (!station) return null;
+    channel.rows.delete(number);
+    this.stations.delete(station.id);
+    this.count(station, -1);
+    return { ...station, kinds: ["gone"], taken: 0, returned: 0, removed: true, polled_at: new Date(at).toISOString() };
+  }
+
+  changeCity(channel, number, told) {
+    const before = channel.rows.get(number);
+    const row = told && { ...before, ...told };
+    if (row) channel.rows.set(number, row);
+    else channel.rows.delete(number);
+    const { contract } = row ?? before ?? {};
+    if (row) this.sums.set(contract, row);
+    else this.sums.delete(contract);
+    this.refreshCity(contract);
   }
 
   put(station) {
@@ -51,45 +114,51 @@ export class StationStore {
     this.count(station, 1);
   }
 
+  drop(contract) {
+    for (const station of this.of(contract)) this.stations.delete(station.id);
+  }
+
   count(station, sign) {
-    const city = this.city(station.contract);
+    const city = this.counts.get(station.contract);
     city.listed += sign;
-    city.lat += sign * station.lat;
-    city.lng += sign * station.lng;
     if (isOpen(station)) {
       city.stations += sign;
       city.bikes += sign * station.bikes;
+      city.electrical += sign * station.electrical;
       city.stands += sign * station.stands;
-      city.open += sign;
       city.empty += sign * (station.bikes === 0);
       city.full += sign * (station.stands === 0);
     }
-    if (sign > 0 && station.polled_at > city.changed) city.changed = station.polled_at;
+    if (sign > 0 && station.polled_at > city.changed_at) city.changed_at = station.polled_at;
   }
 
-  city(contract) {
-    let city = this.cities.get(contract);
-    if (!city) {
-      city = { contract, listed: 0, stations: 0, bikes: 0, stands: 0, open: 0, empty: 0, full: 0, lat: 0, lng: 0, changed: "" };
-      this.cities.set(contract, city);
-    }
-    return city;
+  refreshCity(contract) {
+    const [sums, counts] = [this.sums.get(contract), this.counts.get(contract)];
+    if (sums || counts?.listed) this.cities.set(contract, { contract, ...sums, ...counts });
+    else this.cities.delete(contract);
   }
 
-  /** Return the stations of one city, or all. */
+  /** Return the held stations of one city, or all. */
   of(contract) {
     const all = [...this.stations.values()];
     return contract ? all.filter((station) => station.contract === contract) : all;
   }
 
+  /** Return the cities whose stations are not held. */
+  get farCities() {
+    return [...this.cities.values()].filter(({ contract }) => !this.holds(contract));
+  }
+
   /** Return the figures of one city, or of all together. */
   figures(contract) {
-    if (contract) return this.city(contract);
-    const sum = { stations: 0, bikes: 0, stands: 0, open: 0, empty: 0, full: 0, changed: "" };
+    if (contract) return this.cities.get(contract) ?? nothing();
+    const sum = nothing();
     for (const city of this.cities.values()) {
-      for (const name of ["stations", "bikes", "stands", "open", "empty", "full"]) sum[name] += city[name];
-      if (city.changed > sum.changed) sum.changed = city.changed;
+      for (const name of FIGURES) sum[name] += city[name];
+      if (city.changed_at > sum.changed_at) sum.changed_at = city.changed_at;
     }
     return sum;
   }
 }
+
+const named = (row, contract) => ({ id: `${row.feed}/${row.station_id}`, contract });

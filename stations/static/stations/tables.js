@@ -10,13 +10,13 @@ export function showFigures(root, figures) {
     stations: number(figures.stations),
     bikes: number(figures.bikes),
     stands: number(figures.stands),
-    empty: percent(figures.empty, figures.open),
-    full: percent(figures.full, figures.open),
+    empty: percent(figures.empty, figures.stations),
+    full: percent(figures.full, figures.stations),
   };
   for (const [name, text] of Object.entries(shown)) write(root.querySelector(`[data-figure="${name}"]`), text);
   const changed = root.querySelector('[data-figure="changed"]');
-  if (!figures.changed || changed.dateTime === figures.changed) return;
-  changed.dateTime = figures.changed;
+  if (!figures.changed_at || changed.dateTime === figures.changed_at) return;
+  changed.dateTime = figures.changed_at;
   changed.dataset.local = "ago";
   localise(changed.parentElement);
 }

@@ -20,8 +20,7 @@ FRENCH = [(b"accept-language", b"fr")]
 
 
 async def open_station(browser: Browser, station: str = "simulator/lyon-7") -> None:
-    await browser.socket.send_json_to({"type": "subscribe", "contracts": ["lyon"], "station": station})
-    await browser.hear()
+    await browser.subscribe(["lyon"], station=station)
 
 
 async def praise(feed: str, station_id: str) -> None:
