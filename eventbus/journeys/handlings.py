@@ -9,6 +9,7 @@ import msgspec
 from django.db.models import Exists, OuterRef
 
 from eventbus import registry
+from eventbus.errors import OutcomeUnknown
 from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, OutboxRow, ParkedEvent, ParkedKey, Progress
 from eventbus.progress.inbox import LIVE
 
@@ -33,7 +34,8 @@ class Handling(msgspec.Struct, frozen=True):
     seconds: float | None = None
     attempts: int = 0
     error: str = ""
-    effect: str = ""  # the state of the group's effect, such as "done"; "" if it has none
+    effect: str = ""  # the state of the group's effect, such as "done" or "unknown"; "" without one
+    effect_seconds: float | None = None  # from the call of a done effect until its answer was recorded
 
 
 class Handlings:
@@ -63,7 +65,7 @@ class Handlings:
         for group in sorted(known.union(*(rows.get(event.event_id, {}) for rows in tables))):
             effect = self._effects.get(event.event_id, {}).get(group)
             found = self._one(group, event)
-            yield msgspec.structs.replace(found, effect=effect.state) if effect else found
+            yield _with_effect(found, effect) if effect else found
 
     def _one(self, group: str, event: OutboxRow) -> Handling:
         if letter := self._dead.get(event.event_id, {}).get(group):
@@ -83,6 +85,15 @@ class Handlings:
     def _has_passed(self, group: str, event: OutboxRow) -> bool:
         progress = self._progress.get((group, event.topic, event.partition))  # type: ignore[arg-type]  # None: not sent
         return progress is not None and event.offset is not None and event.offset < progress.offset
+
+
+def _with_effect(found: Handling, effect: Effect) -> Handling:
+    ran = None
+    if found.state == "handled" and found.at is not None:
+        ran = max(0.0, (found.at - effect.claimed_at).total_seconds())
+    is_unknown = found.state in ("dead", "discarded") and found.error.startswith(OutcomeUnknown.__name__)
+    state = "unknown" if is_unknown else effect.state
+    return msgspec.structs.replace(found, effect=state, effect_seconds=ran)
 
 
 def _parked(group: str, event: Any) -> Handling:

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 MAY_SEE_TIMERS = "eventbus.view_timer"
 QUESTION = "q"
+FACTS_MAX = 200  # of one journey: the newest. As many as its events: a page with more is slow to make and is not read
 
 
 class Entry(NamedTuple):
@@ -93,7 +94,8 @@ def _entries(found: Journey) -> Iterator[Entry]:
     types = {step.event_id: step.type for step in found.steps}
     meaning, publishers = _meanings(), catalogue.publishers()
     rows: list[tuple[datetime, Step | None, Fact | None]] = [(step.published_at, step, None) for step in found.steps]
-    rows += [(fact.at, None, fact) for subject in found.subjects for fact in subject.facts]
+    facts = sorted((fact for subject in found.subjects for fact in subject.facts), key=lambda fact: fact.at)
+    rows += [(fact.at, None, fact) for fact in facts[-FACTS_MAX:]]
     before: datetime | None = None
     for at, step, fact in sorted(rows, key=lambda row: row[0]):
         seconds = (at - before).total_seconds() if before else None

@@ -10,6 +10,8 @@ from django.core import mail
 from django.test import Client
 
 from eventbus.ids import uuid7
+from eventbus.models import OutboxRow
+from eventbus.testing import settle
 from mcommerce.accounts.models import User
 from mcommerce.orders.models import Order
 from mcommerce.products.models import Product
@@ -104,6 +106,29 @@ def test_a_handler_that_failed_holds_it_up(orders: FiveOrders, monkeypatch: pyte
     assert said["Where does it stand?"] == "It is paid, and not sent yet."
     assert said["Where are the goods?"].startswith("Set aside for the order: 1 × ")
     assert "order.paid.v1 → products : failed for good: an operator must decide" in words(html)
+
+
+def test_a_hop_whose_group_stands_still_is_expected_and_not_there(order_of: Callable[..., Order]) -> None:
+    order = order_of(quiet=True)
+    settle(only=["orders", "payment"])
+
+    html = html_of(order)
+
+    assert "order.placed.v1 → products : has not handled it yet" in words(html)
+    assert answers(html)["What is awaited?"] == "The answer of the stock."
+    assert "Where are the goods?" not in answers(html)
+
+
+def test_an_event_that_never_came_leaves_its_order_waiting_in_plain_words(order_of: Callable[..., Order]) -> None:
+    order = order_of(quiet=True)
+    settle(only=["products"])
+    OutboxRow.objects.filter(type="stock.reserved.v1").delete()
+
+    said = answers(html_of(order))
+
+    assert said["Where are the goods?"].startswith("Set aside for the order: 1 × ")
+    assert said["Where does it stand?"].startswith("It is placed. The stock has not said yet")
+    assert said["What is awaited?"] == "The answer of the stock."
 
 
 def test_the_address_of_a_mail_is_for_those_who_may_look_into_payloads(orders: FiveOrders) -> None:
