@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -17,11 +18,10 @@ from eventbus import Event
 from eventbus.ids import uuid7
 from eventbus.testing import published_events
 from mcommerce.web.slots import registry
-from mcommerce.web.slots.testing import draw_fragment
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/how-to/fragment-on-another-page.md"
-BLOCKS = re.findall(r"^```(?:python|html)\n(?:# |<!-- )(\S+\.\w+)(?: -->)?\n(.*?)^```", PAGE.read_text(), re.M | re.S)
+BLOCKS = re.findall(r"^```(?:python|html)\n(?:# |<!-- )(\S+\.\w+).*?\n(.*?)^```", PAGE.read_text(), re.M | re.S)
 [MATCHING] = re.findall(r"^```python\n(@fragment.*?)^```", PAGE.read_text(), re.M | re.S)
 EVENTS = "from uuid import UUID\n\nfrom eventbus import Event\n\n\n"
 
@@ -33,21 +33,27 @@ def gifts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The page's app, installed, with its table; returns the page's test."""
     files = dict(BLOCKS)
     test = files.pop("tests/mcommerce/gifts/test_slots.py")
-    files["mcommerce/gifts/__init__.py"] = ""
+    files |= dict.fromkeys(("mcommerce/gifts/__init__.py", "mcommerce/gifts/services/__init__.py"), "")
     files["mcommerce/gifts/events.py"] = EVENTS + files.pop("mcommerce/events.py")
+    files["mcommerce/gifts/templates/gifts/order_gift.html"] = files.pop("templates/gifts/order_gift.html")
     for name, text in files.items():
         path = tmp_path / name.removeprefix("mcommerce/")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text.replace("mcommerce.events", "gifts.events").replace("mcommerce.gifts", "gifts"))
+        path.write_text(told_here(text))
     monkeypatch.syspath_prepend(tmp_path)
     with modify_settings(INSTALLED_APPS={"append": "gifts"}):
         model = import_module("gifts.models").Gift
         with connection.schema_editor() as editor:
             editor.create_model(model)
-        yield test
+        yield told_here(test)
         with connection.schema_editor() as editor:
             editor.delete_model(model)
     forget_app()
+
+
+def told_here(text: str) -> str:
+    """Code of the page, as it imports from the folder that the test has made."""
+    return text.replace("mcommerce.events", "gifts.events").replace("mcommerce.gifts", "gifts")
 
 
 def forget_app() -> None:
@@ -60,16 +66,12 @@ def forget_app() -> None:
 
 
 def test_the_pages_example_holds(gifts: str) -> None:
-    names = {
-        "draw_fragment": draw_fragment,
-        "uuid7": uuid7,
-        "services": import_module("gifts.services"),
-        "order_gift": import_module("gifts.slots").order_gift,
-    }
+    names: dict[str, Any] = {}
     exec(gifts, names)
 
     names["test_a_gift_is_shown_on_the_orders_page"]()
 
+    assert names["pytestmark"].name == "django_db"
     assert len(published_events(import_module("gifts.events").GiftWrapped)) == 1
     assert registry.find(names["order_gift"]).updates_on == (import_module("gifts.events").GiftWrapped,)
     assert get_template("gifts/order_gift.html")
