@@ -45,6 +45,8 @@ PLANS = (
     Plan("poll, 10 % changed", "benchmarks.poll"),
     Plan("product list", "benchmarks.pages"),
     Plan("/health/ready, p99", "benchmarks.ready"),
+    Plan("GBFS station_status at 50 a second, p99", "benchmarks.open_data"),
+    Plan("REST, 100 stations at 50 a second, p99", "benchmarks.open_data"),
     Plan("desk, the slowest list", "benchmarks.desk"),
     Plan("overview in a million rows", "benchmarks.search"),
     Plan("search in a million rows, the slowest name's p95", "benchmarks.search"),

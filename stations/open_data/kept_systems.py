@@ -63,19 +63,18 @@ class KeptSystem:
             return self._bodies[version, name]
 
 
-class _Kept(Generic[Value]):
+class Kept(Generic[Value]):
     """A value that is read anew once LOOK_SECONDS have passed; by one thread, while the others wait."""
 
-    def __init__(self, read: Callable[[Value | None], Value]) -> None:
-        self._read = read
+    def __init__(self) -> None:
         self._lock = Lock()
         self._value: Value | None = None
         self._until = 0.0
 
-    def get(self) -> Value:
+    def get(self, read: Callable[[Value | None], Value]) -> Value:
         with self._lock:
             if self._value is None or clock.monotonic() >= self._until:
-                self._value = self._read(self._value)
+                self._value = read(self._value)
                 self._until = clock.monotonic() + LOOK_SECONDS
             return self._value
 
@@ -83,19 +82,19 @@ class _Kept(Generic[Value]):
         self._value = None
 
 
-_health: _Kept[list[FeedHealth]] = _Kept(lambda before: feeds_remembered())
-_systems: dict[str, _Kept[KeptSystem]] = {}
+_health: Kept[list[FeedHealth]] = Kept()
+_systems: dict[str, Kept[KeptSystem]] = {}
 
 
 def feeds_health() -> list[FeedHealth]:
     """Return the health of each feed in use, a second old at most."""
-    return _health.get()
+    return _health.get(lambda before: feeds_remembered())
 
 
 def kept_system(feed: ActiveFeed) -> KeptSystem:
     """Return the system of a feed in use. Raises Unavailable before its first good poll."""
-    kept = _systems.setdefault(feed.name, _Kept(lambda before: _looked_after(feed, before)))
-    return kept.get()
+    kept: Kept[KeptSystem] = _systems.setdefault(feed.name, Kept())
+    return kept.get(lambda before: _looked_after(feed, before))
 
 
 def forget() -> None:

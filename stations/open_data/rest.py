@@ -12,9 +12,10 @@ from pydantic import Field
 from eventbus import clock
 from stations.feeds.active_feeds import ActiveFeed, active_feeds
 from stations.models import STATION_ID_LENGTH_MAX, Station
-from stations.open_data.answers import answer, body_of, failure, open_data
+from stations.open_data.answers import failure, open_data
 from stations.open_data.gbfs_documents import VERSIONS
 from stations.open_data.gbfs_system import address_of
+from stations.open_data.kept_answers import kept_shortly
 from stations.open_data.kept_systems import FOR_RIDERS, feeds_health
 from stations.open_data.rest_answers import (
     Attribution,
@@ -139,18 +140,6 @@ def _inside(bbox: str) -> Q:
     return between & Q(lat__gte=south, lat__lte=north)
 
 
-def _kept_shortly(view: Any) -> Any:
-    """Return the view with conditional and compressed answers."""
-
-    def answering(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        response: HttpResponse = view(request, *args, **kwargs)
-        if response.status_code != 200:
-            return response
-        return answer(request, body_of(response.content, changed_at=None, max_age_seconds=MAX_AGE_SECONDS))
-
-    return answering
-
-
 def _start(request: HttpRequest) -> HttpResponse:
     """Lead from the API's own address to what describes it."""
     return HttpResponseRedirect(f"{request.path}openapi.json")
@@ -161,6 +150,6 @@ def addresses() -> tuple[list[URLPattern], str, str]:
     patterns, app, namespace = api.urls
     served = [one for one in patterns if isinstance(one, URLPattern)]
     for pattern in served:
-        view = _start if pattern.name == "api-root" else _kept_shortly(pattern.callback)
+        view = _start if pattern.name == "api-root" else kept_shortly(pattern.callback, max_age_seconds=MAX_AGE_SECONDS)
         pattern.callback = open_data(view)
     return served, app, namespace

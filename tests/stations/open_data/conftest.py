@@ -9,7 +9,7 @@ import pytest
 from stations.feeds.feed_interface import Bad
 from stations.feeds.quarantine import Hold
 from stations.models import Station
-from stations.open_data import kept_systems, request_limit
+from stations.open_data import kept_answers, kept_systems, request_limit
 from tests.stations.socket_client import NOON, key, polled, state
 
 FEED = "jcdecaux:lyon"
@@ -22,9 +22,11 @@ FOR_RIDERS = (OPEN, EMPTY_KINDS, CLOSED, SILENT, FROZEN, WORDLESS, ANYWHERE)
 @pytest.fixture(autouse=True)
 def _nothing_is_remembered() -> Iterator[None]:
     kept_systems.forget()
+    kept_answers.forget()
     request_limit.forget()
     yield
     kept_systems.forget()
+    kept_answers.forget()
 
 
 @pytest.fixture

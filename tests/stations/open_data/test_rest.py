@@ -8,6 +8,7 @@ from django.test import Client
 from jsonschema import Draft202012Validator
 
 from stations.models import Station
+from stations.open_data import kept_answers
 from tests.stations.open_data.conftest import (
     CLOSED,
     EMPTY_KINDS,
@@ -141,6 +142,26 @@ def test_who_has_the_answer_already_gets_304(client: Client, lyon: str) -> None:
     again = client.get(f"{API}stations", headers={"if-none-match": first.headers["ETag"]})
 
     assert (again.status_code, first.headers["Cache-Control"]) == (304, "public, max-age=5")
+
+
+def test_the_same_question_within_a_second_costs_no_query(
+    client: Client, lyon: str, bus_clock: Any, django_assert_max_num_queries: Any
+) -> None:
+    assert told(client, "stations")["total"] == len(FOR_RIDERS)
+    Station.objects.filter(number=OPEN).update(gone=True)
+
+    with django_assert_max_num_queries(0):
+        assert told(client, "stations")["total"] == len(FOR_RIDERS)
+    bus_clock.advance(seconds=1)
+    assert told(client, "stations")["total"] == len(FOR_RIDERS) - 1
+
+
+def test_endless_questions_fill_no_memory(client: Client, lyon: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_answers, "ANSWERS_MAX", 2)
+    for offset in range(4):
+        told(client, f"stations?offset={offset}")
+
+    assert len(kept_answers._answers) == 2
 
 
 def test_nothing_can_be_written(client: Client, lyon: str) -> None:
