@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 
 GREETING = "hello"  # what it says before anybody asks
 BYE = b""  # it hangs up without a word
@@ -11,13 +12,17 @@ USUAL = {GREETING: b"220 here", "data": b"354 go on"}
 
 
 class MailServer:
-    """It answers each verb by `answers`, and where that is None with silence; `mails` counts who began one."""
+    """It answers each verb by `answers`, and where that is None with silence; `mails` counts who began one.
+
+    `texts` has each mail that came whole, with its headers.
+    """
 
     def __init__(self, answers: dict[str, bytes | None]) -> None:
         self._answers = {**USUAL, **answers}
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._door.getsockname()[1]
         self.mails = 0
+        self.texts: list[str] = []
         self.over = threading.Event()
         threading.Thread(target=self._open, daemon=True).start()
 
@@ -35,9 +40,8 @@ class MailServer:
                 self.mails += verb == "mail"
                 self._answer(verb, caller)
                 if verb == "data" and self._answers["data"] == USUAL["data"]:
-                    for text in heard:
-                        if text == b".\r\n":
-                            break
+                    text = b"".join(takewhile(lambda line: line != b".\r\n", heard))
+                    self.texts.append(text.decode(errors="replace"))
                     self._answer("text", caller)
 
     def _answer(self, verb: str, caller: socket.socket) -> None:

@@ -7,7 +7,8 @@ import pytest
 from mcommerce.notices import failing_ways
 from mcommerce.notices.fault_watch import FaultWatch
 from mcommerce.overview.faults import Fault
-from tests.mcommerce.notices.conftest import DISK, Receiver, checks
+from tests.mcommerce.notices.conftest import DISK, checks
+from tests.webhook_receiver import Receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

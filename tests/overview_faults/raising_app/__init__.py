@@ -1,0 +1,1 @@
+"""A module of the site with a bad release: its handler fails while a file is there."""
