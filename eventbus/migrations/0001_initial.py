@@ -131,12 +131,28 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='LogLevel',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('logger', models.CharField(max_length=60, verbose_name='logger')),
+                ('level', models.CharField(choices=[('DEBUG', 'Debug'), ('INFO', 'Info'), ('WARNING', 'Warning'), ('ERROR', 'Error')], max_length=10, verbose_name='level')),
+                ('process', models.UUIDField(blank=True, null=True, verbose_name='process')),
+                ('who', models.CharField(max_length=200, verbose_name='who')),
+                ('until', models.DateTimeField(verbose_name='until')),
+            ],
+            options={
+                'verbose_name': 'log level',
+                'verbose_name_plural': 'log levels',
+                'db_table': 'eventbus_log_level',
+            },
+        ),
+        migrations.CreateModel(
             name='OperatorAction',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('at', models.DateTimeField(verbose_name='when')),
                 ('who', models.CharField(max_length=200, verbose_name='who')),
-                ('action', models.CharField(choices=[('requeue', 'requeue'), ('discard', 'discard'), ('pause', 'pause'), ('resume', 'resume'), ('replay', 'replay'), ('stop', 'stop a replay'), ('close', 'close'), ('resend', 'resend'), ('withdraw', 'withdraw'), ('republish', 'republish'), ('restore', 'restore'), ('redeliver', 'redeliver'), ('dismiss', 'dismiss'), ('repair', 'repair'), ('export', 'export'), ('breaker', 'close a circuit breaker'), ('prune', 'prune'), ('topics', 'set up topics')], max_length=10, verbose_name='what was asked')),
+                ('action', models.CharField(choices=[('requeue', 'requeue'), ('discard', 'discard'), ('pause', 'pause'), ('resume', 'resume'), ('replay', 'replay'), ('stop', 'stop a replay'), ('close', 'close'), ('resend', 'resend'), ('withdraw', 'withdraw'), ('republish', 'republish'), ('restore', 'restore'), ('redeliver', 'redeliver'), ('dismiss', 'dismiss'), ('repair', 'repair'), ('export', 'export'), ('breaker', 'close a circuit breaker'), ('prune', 'prune'), ('topics', 'set up topics'), ('log-level', 'set or end a log level')], max_length=10, verbose_name='what was asked')),
                 ('group', models.CharField(max_length=60, verbose_name='group')),
                 ('event_id', models.UUIDField(blank=True, null=True, verbose_name='event')),
                 ('type', models.CharField(blank=True, default='', max_length=120, verbose_name='event type')),

@@ -14,7 +14,7 @@ from eventbus.models.failures import DeadLetter, Effect, ParkedEvent, ParkedKey,
 from eventbus.models.groups import ConsumerGroup, IgnoredType, InboxRow, Progress
 from eventbus.models.operator_actions import BulkRun, OperatorAction, ReplayRun
 from eventbus.models.outbox import OutboxRow, StoredEvent, Timer
-from eventbus.models.process_rows import LeaseRow, ProcessRow
+from eventbus.models.process_rows import LeaseRow, LogLevel, ProcessRow
 
 __all__ = [
     "StoredEvent",
@@ -29,6 +29,7 @@ __all__ = [
     "IgnoredType",
     "InboxRow",
     "LeaseRow",
+    "LogLevel",
     "LostRecords",
     "NUMBER_MAX",
     "OperatorAction",

@@ -36,6 +36,7 @@ class OperatorAction(models.Model):
         BREAKER = "breaker", _("close a circuit breaker")
         PRUNE = "prune", _("prune")
         TOPICS = "topics", _("set up topics")
+        LOG_LEVEL = "log-level", _("set or end a log level")
 
     at = models.DateTimeField(_("when"))
     who = models.CharField(_("who"), max_length=WHO_CHARACTERS_MAX)

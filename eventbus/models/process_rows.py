@@ -3,9 +3,10 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from eventbus.column_sizes import HOST_CHARACTERS_MAX
+from eventbus.column_sizes import HOST_CHARACTERS_MAX, WHO_CHARACTERS_MAX
 
 RELEASE_CHARACTERS_MAX = 40  # a commit's whole name
+LOGGER_CHARACTERS_MAX = 60  # a dotted name of a module
 
 
 class LeaseRow(models.Model):
@@ -55,3 +56,30 @@ class ProcessRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} {self.host} {self.pid}"
+
+
+class LogLevel(models.Model):
+    """A log level that an administrator has set until a time. `process` is a `ProcessRow.id`, None for all processes.
+
+    `logger` is "root" for the logger above all others.
+    """
+
+    class Level(models.TextChoices):
+        DEBUG = "DEBUG"
+        INFO = "INFO"
+        WARNING = "WARNING"
+        ERROR = "ERROR"
+
+    logger = models.CharField(_("logger"), max_length=LOGGER_CHARACTERS_MAX)
+    level = models.CharField(_("level"), max_length=10, choices=Level.choices)
+    process = models.UUIDField(_("process"), null=True, blank=True)
+    who = models.CharField(_("who"), max_length=WHO_CHARACTERS_MAX)
+    until = models.DateTimeField(_("until"))
+
+    class Meta:
+        db_table = "eventbus_log_level"
+        verbose_name = _("log level")
+        verbose_name_plural = _("log levels")
+
+    def __str__(self) -> str:
+        return f"{self.logger} {self.level} until {self.until}"

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from django.conf import settings
@@ -26,6 +27,7 @@ from eventbus.database.unit_of_work import unit_of_work
 from eventbus.ids import uuid7
 from eventbus.models import HOST_CHARACTERS_MAX, ProcessRow
 from eventbus.models.process_rows import RELEASE_CHARACTERS_MAX
+from eventbus.operations import log_levels
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +59,7 @@ class ProcessStatus(msgspec.Struct, frozen=True):
     beat_at: datetime
     silent: bool
     release: str
+    id: UUID
 
 
 def processes() -> list[ProcessStatus]:
@@ -72,6 +75,7 @@ def processes() -> list[ProcessStatus]:
             beat_at=row.beat_at,
             silent=is_silent(row),
             release=row.release,
+            id=row.id,
         )
         for row in ProcessRow.objects.exclude(_dead()).order_by("role", "host", "pid")
     ]
@@ -151,6 +155,7 @@ class Heartbeat:
             while True:
                 if not thread_liveness.overdue():
                     self._try(self.beat)
+                log_levels.return_overdue()  # also while no heartbeat can be written
                 if self._stop.wait(BEAT_SECONDS):
                     break
             self._try(self._leave)
@@ -207,6 +212,7 @@ class Heartbeat:
                     **said,
                 )
             ProcessRow.objects.filter(_dead()).delete()
+        log_levels.follow(self._id)
 
     def _leave(self) -> None:
         with failpoints.atomic("heartbeat.leave"):

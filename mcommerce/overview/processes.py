@@ -11,10 +11,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from eventbus import clock
+from eventbus.admin.roles import ADMINISTER
 from eventbus.database.storable_text import ranged
 from eventbus.models import LeaseRow
-from eventbus.operations import heartbeats
+from eventbus.operations import heartbeats, log_levels
 from eventbus.operations.heartbeats import ProcessStatus
+from mcommerce import staff_permissions
 from mcommerce.overview.frame import MAY_SEE_PROCESSES, PART, for_staff, live
 
 # The settings whose value is no secret. Any other one is masked, also one that is new: think before you add it here. An
@@ -58,6 +60,8 @@ def processes(request: HttpRequest) -> HttpResponse:
             ProcessRow(one, [(group, ranged(partitions)) for group, partitions in sorted(one.assignment.items())])
             for one in heartbeats.processes()
         ],
+        "log_levels": list(log_levels.active()),
+        "may_administer": staff_permissions.may(request.user, ADMINISTER),
         "leases": list(LeaseRow.objects.order_by("name")),
         "here": f"{socket.gethostname()}/{os.getpid()}",
         "settings": list(_settings()),

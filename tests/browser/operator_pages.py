@@ -116,6 +116,7 @@ OPERATOR_SCENES = [
     Scene("bus-groups", "bus-groups", refreshed("bus-groups", after=open_breaker)),
     Scene("bus-topics", "bus-topics", refreshed("bus-topics")),
     Scene("bus-processes", "bus-processes", refreshed("bus-processes")),
+    Scene("bus-log-level", "bus-log-level", at_desk("bus-log-level")),
     Scene("bus-events", "bus-events", at_desk("bus-events", after=cancel_order)),
     Scene("bus-event", "bus-event", see_event),
     Scene("bus-map", "bus-map", refreshed("bus-map", after=open_breaker)),

@@ -274,6 +274,7 @@ NOT_PAGES = {
     "bus-select": "takes a form, answers with a redirect",
     "bus-begin-run": "takes a form, answers with a redirect",
     "bus-undo-run": "takes a form, answers with a redirect",
+    "bus-end-log-level": "takes a form, answers with a redirect",
     "bus-operate-replay": "takes a form, answers with a redirect",
     "bus-close-breaker": "takes a form, answers with a redirect",
     "bus-export": "JSON lines",

@@ -90,11 +90,13 @@ ACTS: dict[str, tuple[Callable[[House], str], tuple[str, ...]]] = {
     "close": (gone, ()),
     "replay": (letter, ()),
     "prune": (letter, ()),
+    "log-level": (declared, ()),
 }
 WRITTEN_AS = {"undo": "restore"}
 ARGUMENTS: dict[str, Callable[[str], list[str]]] = {
     "replay": lambda name: ["house-a", "--key", "chair"],
     "prune": lambda name: ["--older-than", "1"],
+    "log-level": lambda name: ["eventbus", "DEBUG"],
 }
 
 

@@ -23,6 +23,7 @@ from tests.eventbus.test_commands import run
 # But for `topics --apply`, which makes topics, and `contract --write`, which writes a file.
 LOOKS = {"status", "topics", "dead", "rejected", "untrusted", "schema", "asyncapi", "contract", "doctor"}
 ELSEWHERE = {
+    "log-level": "it asks nothing of the bus",
     "republish": "there is nothing to do in memory: test_kafka_repairs.py",
     "dismiss": "of records that are not ours",
     "restored": "after a store went back: its own tests ask the handlers",

@@ -1,5 +1,6 @@
 """The rows of the pages on which staff act on failures, and the letters and runs that they are tried with."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,15 @@ from django.utils import timezone
 
 from eventbus import registry
 from eventbus.ids import uuid7
-from eventbus.models import BulkRun, ConsumerGroup, DeadLetter, OutboxRow, Progress, ReplayRun
+from eventbus.models import BulkRun, ConsumerGroup, DeadLetter, LogLevel, OutboxRow, Progress, ReplayRun
 from eventbus.selections import bulk_runs
 from mcommerce.accounts.models import User
 from mcommerce.overview.repairs.replays import replayable_topics
 from tests.permissions.access_needs import NO_METHOD, Form, Route, permission
 
+ADMINISTER = permission("eventbus.view_processrow") & permission("eventbus.administer")
 LOOK, OPERATE = permission("eventbus.view_progress"), permission("eventbus.operate")
+LEVEL = 1_000_000  # the id of a log level
 CAUSE = "0123456789abcdef" * 2
 
 
@@ -68,6 +71,16 @@ def stop(client: Client) -> Form:
     return {}
 
 
+def level(client: Client) -> Form:
+    """Nothing more than a log level that has not ended."""
+    LogLevel.objects.update_or_create(pk=LEVEL, defaults=_level())
+    return {}
+
+
+def _level() -> dict[str, Any]:
+    return {"logger": "eventbus", "level": "INFO", "who": "x", "until": timezone.now() + timedelta(minutes=5)}
+
+
 ROUTES: dict[str, Route] = {
     "bus-failures": Route(get=LOOK, parts=("?part=state",)),
     "bus-failure": Route(get=LOOK),
@@ -79,6 +92,8 @@ ROUTES: dict[str, Route] = {
     "bus-choose-replay": Route(get=OPERATE, post=OPERATE, data=choose),
     "bus-replay": Route(get=LOOK, parts=("?part=state",)),
     "bus-operate-replay": Route(get=NO_METHOD, post=OPERATE, data=stop),
+    "bus-log-level": Route(get=ADMINISTER, post=ADMINISTER, data={"logger": "eventbus", "level": "DEBUG"}),
+    "bus-end-log-level": Route(get=NO_METHOD, post=ADMINISTER, data=level),
     "bus-actions": Route(get=LOOK),
     "bus-breakers": Route(get=LOOK, parts=("?part=state",)),
     "bus-close-breaker": Route(get=NO_METHOD, post=OPERATE, data=close),
@@ -103,4 +118,11 @@ def names(tmp_path: Path) -> dict[str, Any]:
     replay, _new = ReplayRun.objects.get_or_create(
         group="x", defaults={"who": "x", "began_at": timezone.now(), "state": "running"}
     )
-    return {"cause": CAUSE, "run": run.pk, "replay": replay.pk, "step": "stop", "projection": _projection()}
+    return {
+        "cause": CAUSE,
+        "run": run.pk,
+        "replay": replay.pk,
+        "step": "stop",
+        "projection": _projection(),
+        "log_level": LEVEL,
+    }

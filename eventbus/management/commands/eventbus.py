@@ -13,6 +13,7 @@ from eventbus.console import (
     contracts,
     dead_letters,
     doctor,
+    log_levels,
     log_repairs,
     pausing,
     pruning,
@@ -46,6 +47,7 @@ class Command(BaseCommand):
             replaying,
             redelivery,
             log_repairs,
+            log_levels,
             pruning,
         )
         for module in modules:

@@ -1,0 +1,56 @@
+"""An administrator sets a log level on the page of the processes, sees until when, and ends it."""
+
+import pytest
+from django.urls import reverse
+
+from eventbus.models import LogLevel
+from eventbus.operations.heartbeats import Heartbeat, processes
+from tests.mcommerce.overview.test_failures import page_of, staff
+
+SEE, ADMINISTER = "view_processrow", "administer"
+LIST = "bus-processes"
+
+
+@pytest.fixture
+def process(db: None) -> str:
+    Heartbeat("all").beat()
+    [found] = processes()
+    return str(found.id)
+
+
+def test_a_level_is_set_for_a_process_shown_and_ended(process: str) -> None:
+    client = staff(SEE, ADMINISTER)
+    client.post(reverse("bus-log-level"), {"logger": "stations", "level": "DEBUG", "process": process})
+    row = LogLevel.objects.get()
+    assert (row.logger, row.level, str(row.process), row.who) == ("stations", "DEBUG", process, "ada@example.org")
+
+    page = page_of(client, reverse(LIST))
+    assert "<code>stations</code> DEBUG, all " in page
+    assert f"{row.until:%H:%M:%S} UTC" in page
+    assert "by ada@example.org" in page
+
+    client.post(reverse("bus-end-log-level", args=[row.pk]))
+
+    assert "<code>stations</code>" not in page_of(client, reverse(LIST))
+
+
+def test_who_does_not_administer_sees_it_and_changes_nothing(process: str) -> None:
+    staff(SEE, ADMINISTER).post(reverse("bus-log-level"), {"logger": "root", "level": "INFO"})
+    looker = staff(SEE, "operate", name="grace")
+
+    page = page_of(looker, reverse(LIST))
+
+    assert "<code>root</code> INFO, all processes" in page
+    assert "End now" not in page
+    assert looker.get(reverse("bus-log-level")).status_code == 403
+    assert looker.post(reverse("bus-end-log-level", args=[LogLevel.objects.get().pk])).status_code == 403
+
+
+@pytest.mark.parametrize("wrong", [{"logger": "secrets"}, {"level": "LOUD"}, {"process": "elsewhere"}])
+def test_a_level_that_is_not_offered_is_refused(process: str, wrong: dict[str, str]) -> None:
+    form = {"logger": "root", "level": "INFO", **wrong}
+
+    answer = staff(SEE, ADMINISTER).post(reverse("bus-log-level"), form)
+
+    assert "is not one of the available choices" in answer.content.decode()
+    assert not LogLevel.objects.exists()
