@@ -172,6 +172,8 @@ SIMULATOR_SEED = env.int("SIMULATOR_SEED", 1)
 STATIONS_POLL_INTERVAL_MS = env.int("STATIONS_POLL_INTERVAL_MS", 0, validate=validate.Range(min=0))
 # Seconds of a recording in a second of now, for replay:<file>. At an hour a second each poll meets new counts.
 STATIONS_REPLAY_SPEED = env.float("STATIONS_REPLAY_SPEED", 1.0, validate=validate.Range(min=0.01, max=3_600))
+STATIONS_HISTORY_DAYS = env.int("STATIONS_HISTORY_DAYS", 366, validate=POSITIVE)  # the same day a year ago
+STATIONS_HISTORY_HOURS_DAYS = env.int("STATIONS_HISTORY_HOURS_DAYS", 1827, validate=POSITIVE)  # five years
 STATIONS_MAP_FILE = env.str("STATIONS_MAP_FILE", "")  # a .pmtiles file of this machine: streets and water
 STATIONS_TILE_URL = env.str("STATIONS_TILE_URL", "")  # "" draws the shipped outline of land, with no requests
 STATIONS_TILE_ATTRIBUTION = env.str("STATIONS_TILE_ATTRIBUTION", "").strip()  # plain text: the owner of the tiles
@@ -327,6 +329,11 @@ def _station_faults() -> list[str]:
                 f"STATIONS_FEEDS names {feed!r}: use simulator, jcdecaux, jcdecaux:<contract>, gbfs:<address> "
                 "or replay:<file>"
             )
+    if (STATIONS_HISTORY_HOURS_DAYS or 0) < (STATIONS_HISTORY_DAYS or 0):
+        faults.append(
+            "STATIONS_HISTORY_HOURS_DAYS is less than STATIONS_HISTORY_DAYS: keep the hours at least as long as "
+            "the changes that they count"
+        )
     names = Counter(map(name_of, STATIONS_FEEDS or []))
     return faults + [
         f"STATIONS_FEEDS has {count} feeds called {name!r}: give each a short name, as gbfs:<name>=<address>"

@@ -116,6 +116,79 @@ class StationHistory(models.Model):
         return f"{self.feed} {self.station_id} v{self.version}"
 
 
+class RecentChange(models.Model):
+    """A change that no `StationDay` holds yet. The poller packs it after its day, or soon, if it came late."""
+
+    station = models.ForeignKey(Station, models.CASCADE, db_index=False, verbose_name=_("station"))
+    at = models.DateTimeField(_("at"))  # the event's polled_at, in whole milliseconds
+    version = models.PositiveIntegerField(_("version"))
+    bikes = models.PositiveIntegerField(_("bikes"))
+    electrical = models.PositiveIntegerField(_("electrical bikes"), null=True, blank=True)
+    stands = models.PositiveIntegerField(_("free stands"), null=True, blank=True)
+    state = models.PositiveSmallIntegerField(_("state"))  # of `history.samples.State`
+
+    class Meta:
+        verbose_name = _("recent change")
+        verbose_name_plural = _("recent changes")
+        constraints = (models.UniqueConstraint(fields=("station", "at"), name="recentchange_key"),)
+        indexes = (models.Index(fields=("at",), name="recentchange_at"),)  # for forgetting the oldest
+
+    def __str__(self) -> str:
+        return f"{self.station_id} {self.at:%Y-%m-%d %H:%M:%S}"
+
+
+class StationDay(models.Model):
+    """A station's changes of one day in UTC, packed by `history.packing`: a row for each would take seven times it."""
+
+    day = models.DateField(_("day"))
+    station = models.ForeignKey(Station, models.CASCADE, db_index=False, verbose_name=_("station"))
+    changes = models.BinaryField(_("changes"))
+
+    class Meta:
+        verbose_name = _("station's day")
+        verbose_name_plural = _("stations' days")
+        # By the day first: a moment of a city reads one day, and the oldest days are forgotten together.
+        constraints = (models.UniqueConstraint(fields=("day", "station"), name="stationday_key"),)
+
+    def __str__(self) -> str:
+        return f"{self.station_id} {self.day}"
+
+
+class StationHours(models.Model):
+    """The 24 hours of a station's day in UTC, packed. They are kept for longer than the changes that they count."""
+
+    day = models.DateField(_("day"))
+    station = models.ForeignKey(Station, models.CASCADE, db_index=False, verbose_name=_("station"))
+    hours = models.BinaryField(_("hours"))
+
+    class Meta:
+        verbose_name = _("station's hours")
+        verbose_name_plural = _("stations' hours")
+        constraints = (models.UniqueConstraint(fields=("day", "station"), name="stationhours_key"),)
+
+    def __str__(self) -> str:
+        return f"{self.station_id} {self.day}"
+
+
+class FeedSpan(models.Model):
+    """A time in which a feed answered without a gap. Outside of such times nobody knows the state of its stations."""
+
+    feed = models.CharField(_("feed"), max_length=FEED_LENGTH_MAX)
+    since = models.DateTimeField(_("since"))
+    until = models.DateTimeField(_("until"))  # its last answer so far
+
+    class Meta:
+        verbose_name = _("span of a feed")
+        verbose_name_plural = _("spans of feeds")
+        constraints = (
+            models.UniqueConstraint(fields=("feed", "since"), name="feedspan_key"),
+            models.CheckConstraint(condition=Q(until__gte=models.F("since")), name="feedspan_in_order"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.feed} {self.since:%Y-%m-%d %H:%M:%S}"
+
+
 class PollRun(models.Model):
     """One poll of one feed and how it went."""
 

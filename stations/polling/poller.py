@@ -24,6 +24,7 @@ from stations.polling import poll_metrics
 from stations.polling.backoff import wait_seconds
 from stations.polling.last_seen import with_last_seen
 from stations.polling.truncated_answers import doubt_shortened
+from stations.polling.upkeep import Upkeep
 from stations.services import recording
 from stations.services.poll_schedule import call_made, interval_ms_min, plan_of
 
@@ -35,7 +36,6 @@ ATTEMPTS_MAX = 2  # attempts of one poll if another poller was faster: the secon
 BEAT_SECONDS = 1.0  # between two heartbeats of the lease, while no poll runs
 REAL_LEASE_SECONDS = 20.0  # no heartbeat while a poll waits for its feed, at most 15 s
 SIMULATED_BUDGET_SECONDS = 2.0  # below the bus's own lease, so that a restarted site polls again after that
-FORGET_SECONDS = 60.0  # between two deletions of old history: 83 rows a second, more than ever come
 CLOSE_SECONDS = 20.0  # a running poll ends within its budget of 15 s
 
 
@@ -90,7 +90,7 @@ class Poller:
         self._leave()
 
     def _poll_on(self, on_poll: Callable[[PollRun], None], pulse: Pulse) -> None:
-        schedule = _PollSchedule(self.feed.name)
+        schedule, upkeep = _PollSchedule(self.feed.name), Upkeep(self.feed.name, self._fence)
         while not self._stop.is_set():
             pulse.beat()
             try:
@@ -100,7 +100,7 @@ class Poller:
                         on_poll(self.poll())
                         if plan.calls_left:
                             call_made(self.feed.name)
-                    self._forget_old(schedule)
+                    upkeep.step(leads=self._leading)
             except LeaseLost:
                 logger.warning("Another poller took over %s", self.feed.name)
                 self._leading = False
@@ -180,10 +180,6 @@ class Poller:
             logger.info("Another process polls %s; this one stands by", self.feed.name)
         return self._leading
 
-    def _forget_old(self, schedule: "_PollSchedule") -> None:
-        if schedule.is_time_to_forget():
-            recording.forget_old()
-
     def _leave(self) -> None:
         self.feed.close()
         try:
@@ -202,7 +198,6 @@ class _PollSchedule:
         self._jitter = 1.0
         self._steered_at: datetime | None = None
         self._is_steered = False
-        self._forgot = time.monotonic()
 
     def is_due(self, plan: PollPlan, failures: int) -> bool:
         """Return True if a poll is due now, and then restart the interval."""
@@ -220,12 +215,6 @@ class _PollSchedule:
         self._last = now
         self._jitter = random.uniform(1 - JITTER, 1 + JITTER)
         self._is_steered = False
-        return True
-
-    def is_time_to_forget(self) -> bool:
-        if time.monotonic() < self._forgot + FORGET_SECONDS:
-            return False
-        self._forgot = time.monotonic()
         return True
 
 

@@ -1,0 +1,1 @@
+"""The stations' past: every change packed by days, hours, and the pages, playback and export of them."""
