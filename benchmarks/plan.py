@@ -43,6 +43,7 @@ PLANS = (
     Plan("an event in long tables", "benchmarks.growth"),
     Plan("poll, 2 % changed", "benchmarks.poll"),
     Plan("poll, 10 % changed", "benchmarks.poll"),
+    Plan("a moment of a year, 2,500 stations", "benchmarks.history"),
     Plan("product list", "benchmarks.pages"),
     Plan("/health/ready, p99", "benchmarks.ready"),
     Plan("GBFS station_status at 50 a second, p99", "benchmarks.open_data"),

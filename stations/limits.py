@@ -24,6 +24,25 @@ class RemarksTooOften(Exception):
         self.retry_after = retry_after
 
 
+EXPORTS_PER_CLIENT = 20  # in a window: a year of one station has twelve months; each takes a second of a process
+
+
+class ExportsTooOften(Exception):
+    """This client exported enough for one window. `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+def count_export(*, client: str, now: datetime) -> None:
+    """Count one more export of this client. Raises ExportsTooOften above the limit."""
+    window, passed = divmod(int(now.timestamp()), REMARK_SECONDS)
+    who = salted_hmac("stations.export", client, algorithm="sha256").hexdigest()
+    if _count(f"stations.exports:{window}:{who}") > EXPORTS_PER_CLIENT:
+        raise ExportsTooOften(REMARK_SECONDS - passed)
+
+
 def count_remark(*, client: str, now: datetime) -> None:
     """Count one more remark. Raises RemarksTooOften above a limit of this client or of all clients.
 

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.urls import path, register_converter
 
+from stations.history import export, pages
 from stations.open_data import gbfs_views, rest
 from stations.views import feeds, map_file, producer_page, stations
 from stations.views.addresses import FeedConverter, StationIdConverter
@@ -23,5 +24,9 @@ urlpatterns = [
     path("feeds/<feed:feed>/gbfs/<str:version>/<str:document>.json", gbfs_views.gbfs, name="gbfs"),
     path("gbfs/<str:version>/manifest.json", gbfs_views.gbfs_manifest, name="gbfs-manifest"),
     path("api/v1/", rest.addresses()),
+    path("history/<feed:feed>/<station_id:station_id>/", pages.station_past, name="history"),
+    path("export/<feed:feed>/<station_id:station_id>/", export.export, name="export"),
+    path("cities/<station_id:contract>/", pages.city_past, name="city"),
+    path("moments/<station_id:contract>/", pages.city_moment, name="moment"),
     path("<feed:feed>/<station_id:station_id>/", stations.station, name="station"),
 ]

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
+from eventbus import clock
 from stations.history import packing
-from stations.history.days import before, merged, sample_of, spans_of
-from stations.history.samples import DAY_MS, Hour, Sample, day_of, hours_of, moment, start_of
+from stations.history.days import LOOK_BACK_DAYS, before, merged, sample_of, spans_of
+from stations.history.samples import DAY_MS, Hour, Sample, day_of, hours_of, milliseconds, moment, start_of
 from stations.models import FeedSpan, RecentChange, Station, StationDay, StationHours
 
 
@@ -62,6 +63,23 @@ def city_at(feed: str, contract: str, at: int) -> Moment:
     return Moment(
         at, samples, FeedSpan.objects.filter(feed=feed, since__lte=moment(at), until__gte=moment(at)).exists()
     )
+
+
+def city_hours(feed: str, contract: str, day: date) -> dict[int, list[Hour]]:
+    """Return the hours of a day for each station of a city, by its id. A day that is not packed is counted now."""
+    stations = Station.objects.filter(feed=feed, contract=contract)
+    start, end = start_of(day), start_of(day) + DAY_MS
+    rows = StationHours.objects.filter(day=day, station__in=stations).values_list("station_id", "hours")
+    packed = {station: packing.unpack_hours(start, content) for station, content in rows.iterator()}
+    if packed or end <= milliseconds(clock.now()) - LOOK_BACK_DAYS * DAY_MS:
+        return packed
+    began = city_at(feed, contract, start).samples
+    samples = {station: [one._replace(at=start)] for station, one in began.items()}
+    recent = RecentChange.objects.filter(station__in=stations, at__gt=moment(start), at__lt=moment(end))
+    for row in recent.order_by("at").iterator():
+        samples.setdefault(row.station_id, []).append(sample_of(row))
+    spans = spans_of(feed, start, end)
+    return {station: hours_of(some, spans, start, end) for station, some in samples.items()}
 
 
 def first_day(feed: str) -> date | None:

@@ -6,7 +6,8 @@ from enum import IntEnum
 from typing import NamedTuple
 
 SECOND_MS = 1_000
-HOUR_MS = 3_600 * SECOND_MS
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -78,7 +79,7 @@ def hours_of(samples: Sequence[Sample], spans: Sequence[Span], since: int, until
     is counted.
     """
     hours = [Hour(at) for at in range(since, until, HOUR_MS)]
-    for sample, begin, end in _pieces(samples, spans, since, until):
+    for sample, begin, end in pieces(samples, spans, since, until):
         for number in range((begin - since) // HOUR_MS, (end - 1 - since) // HOUR_MS + 1):
             hour = hours[number]
             inside = min(end, hour.at + HOUR_MS) - max(begin, hour.at)
@@ -86,10 +87,10 @@ def hours_of(samples: Sequence[Sample], spans: Sequence[Span], since: int, until
     return hours
 
 
-def _pieces(
+def pieces(
     samples: Sequence[Sample], spans: Iterable[Span], since: int, until: int
 ) -> Iterator[tuple[Sample, int, int]]:
-    """Yield the times in which an open station's figures are known, each with its sample."""
+    """Yield the times in which an open station's figures are known, in order, each with its sample."""
     ends = [*(sample.at for sample in samples), until][1:]
     lasting = [one for one in zip(samples, ends, strict=True) if one[0].state == State.OPEN]
     for first, last in spans:

@@ -14,7 +14,7 @@ class FeedConverter:
 
 
 class StationIdConverter:
-    """A station's id in an address. It may hold any character, also slashes. Django quotes the others."""
+    """A station's id or a city in an address. It may hold any character, also slashes. Django quotes the others."""
 
     regex = "(?s:.+)"
 

@@ -150,6 +150,18 @@ def see_station(page: Page, site: LiveSite) -> None:
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
 
 
+def see_station_history(page: Page, site: LiveSite) -> None:
+    see_station(page, site)
+    page.locator("#station a[href*='/stations/history/']").click()
+    expect(page.locator("#week-plot canvas")).to_be_visible()
+
+
+def see_city_history(page: Page, site: LiveSite) -> None:
+    page.goto(reverse("stations:city", args=[CONTRACT]))
+    expect(page.locator("#sum-plot canvas")).to_be_visible()
+    expect(page.locator("#playback")).to_be_visible()
+
+
 # --- the desk -------------------------------------------------------------------------------------------------------
 
 
@@ -226,6 +238,8 @@ SCENES = [
     Scene("stations-city", "stations:dashboard", live("stations:dashboard", query=f"?contract={CONTRACT}")),
     Scene("station", "stations:station", see_station),
     Scene("station-feed", "stations:feed", see("stations:feed", "simulator")),
+    Scene("station-history", "stations:history", see_station_history),
+    Scene("city-history", "stations:city", see_city_history),
     Scene("station-unknown", "stations:station", see("stations:station", "simulator", f"{CONTRACT}-999999")),
     Scene("producer", "stations:producer", live("stations:producer")),
     Scene("desk", "admin:index", enter_desk),
@@ -262,6 +276,8 @@ NOT_PAGES = {
     "stations:rest:feeds": "JSON",
     "stations:rest:stations": "JSON",
     "stations:rest:station": "JSON",
+    "stations:moment": "JSON",
+    "stations:export": "a file to save",
     "stations:steer": "takes a form, answers with a redirect or JSON",
     "stations:switch_remarks": "takes a form, answers with a redirect or JSON",
     "stations:remark": "takes a form, answers with a redirect or JSON",

@@ -22,6 +22,10 @@ ROUTES: dict[str, Route] = {
     "stations:rest:feeds": Route(get=ALL),
     "stations:rest:stations": Route(get=ALL),
     "stations:rest:station": Route(get=ALL),
+    "stations:history": Route(get=ALL),
+    "stations:export": Route(get=ALL),
+    "stations:city": Route(get=ALL),
+    "stations:moment": Route(get=ALL, parts=("?at=1780000000",)),
     "stations:producer": Route(get=permission("stations.view_pollplan")),
     "stations:steer": Route(get=NO_METHOD, post=permission("stations.change_pollplan"), data={"action": "stop"}),
     "stations:remark": Route(get=NO_METHOD, post=ALL, data={"message": "Hello"}),
@@ -53,4 +57,5 @@ def names(tmp_path: Path) -> dict[str, Any]:
     """A station of a feed that is in use and has been polled."""
     station, feed = sample_rows.row(Station), settings.STATIONS_FEEDS[0]
     PollRun.objects.create(feed=feed, started=clock.now(), ms=1, outcome=PollRun.Outcome.OK)
-    return {"feed": feed, "station_id": station.station_id, "version": "3.0", "document": "gbfs"}
+    named = {"feed": feed, "station_id": station.station_id, "contract": station.contract}
+    return named | {"version": "3.0", "document": "gbfs"}

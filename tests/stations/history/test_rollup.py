@@ -85,7 +85,7 @@ def pack_all() -> None:
 
 
 @pytest.fixture
-def station(transactional_db: None) -> Station:
+def station(db: None) -> Station:
     written = Change(BELLECOUR, 1, (), STATE, None)
     recording.upsert_stations([written], asked_at=MAY, now=MAY)
     return Station.objects.get()
