@@ -1,8 +1,19 @@
-"""The reasons why polls fail, each with its remedy. They hold no values, so that pages can translate them."""
+"""The reasons why polls fail, each with its remedy, and those that HTTP statuses mean.
 
+The reasons hold no values, so that pages can translate them.
+"""
+
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from http import HTTPStatus
 
+from eventbus import clock
+from stations.feeds.feed_interface import PollFailed
 from stations.feeds.texts import gettext_noop as _
+
+RETRY_AFTER_SECONDS_MAX = 86_400.0  # a day, after which a daily quota starts again; more is a mistake
+RETRY_AT_SECONDS_MAX = 3_600.0  # an hour, for a date: a feed with a wrong clock must not stop our polls for long
 
 
 class Failure(StrEnum):
@@ -37,3 +48,38 @@ class Failure(StrEnum):
     )
     OVERTAKEN = _("Another poller recorded the same stations meanwhile: run only one for each feed.")
     OUR_ERROR = _("The poll stopped on an error of our own: the log of the poller has it.")
+
+
+def failure_of_status(status: int, retry_after: str) -> tuple[PollFailed, bool]:
+    """Return the failure that this status means, and True if a retry may help now."""
+    failure = {
+        HTTPStatus.UNAUTHORIZED: Failure.KEY_REFUSED,
+        HTTPStatus.FORBIDDEN: Failure.KEY_REFUSED,
+        HTTPStatus.NOT_FOUND: Failure.NOT_FOUND,
+        HTTPStatus.TOO_MANY_REQUESTS: Failure.TOO_MANY,
+    }.get(status)  # type: ignore[call-overload]
+    if failure is None:
+        failure = {3: Failure.REDIRECTED, 5: Failure.THEIR_ERROR}.get(status // 100, Failure.UNEXPECTED)
+    may_pass = failure in (Failure.TOO_MANY, Failure.THEIR_ERROR)
+    wait = retry_after_seconds(retry_after) if may_pass else None
+    if wait is None:
+        return PollFailed(failure, f"HTTP {status}"), may_pass
+    told = f"HTTP {status}, Retry-After: {wait:.0f} s"
+    return PollFailed(failure, told, retry_after_seconds=wait), False  # Retry-After forbids a retry now
+
+
+def retry_after_seconds(header: str) -> float | None:
+    """Return the seconds that a `Retry-After` header demands; None if it demands none or cannot be read.
+
+    RFC 9110 allows a number of seconds, here cut to RETRY_AFTER_SECONDS_MAX. Or it is a date, here at most
+    RETRY_AT_SECONDS_MAX ahead.
+    """
+    header = header.strip()
+    if header.isascii() and header.isdigit():
+        return min(float(header), RETRY_AFTER_SECONDS_MAX)
+    try:
+        when = parsedate_to_datetime(header)
+    except (ValueError, OverflowError):
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return min(max((when - clock.now()).total_seconds(), 0.0), RETRY_AT_SECONDS_MAX)

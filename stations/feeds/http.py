@@ -7,8 +7,6 @@ import random
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple
@@ -17,10 +15,9 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import requests
 from django.conf import settings
 
-from eventbus import clock
 from outside.circuit_breaker import CircuitOpen, service
 from outside.http import Answer, NoAnswer, Why, ask
-from stations.feeds.feed_errors import Failure
+from stations.feeds.feed_errors import Failure, failure_of_status
 from stations.feeds.feed_interface import PollFailed
 
 READ_SECONDS = 8.0  # one whole answer; the real feed takes below 1 s
@@ -28,8 +25,6 @@ BUDGET_SECONDS = 15.0  # one poll with its retries and waits: far below the feed
 ATTEMPTS_MAX = 3  # after three failures in a row, the next poll is a better time to try
 BACKOFF_SECONDS = 0.5  # doubled for each attempt, then a random part of it: many clients must not retry together
 ANSWER_BYTES_MAX = 2**20  # unpacked; the largest contract, of 448 stations, is a third of it
-RETRY_AFTER_SECONDS_MAX = 86_400.0  # a day, after which a daily quota starts again; more is a mistake
-RETRY_AT_SECONDS_MAX = 3_600.0  # an hour, for a date: a feed with a wrong clock must not stop our polls for long
 
 REDIRECTS_MAX = 3  # of one request: more is a circle
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -164,7 +159,7 @@ class HttpClient:
         if answer.status == HTTPStatus.OK:
             self._keep(url, answer)
             return answer.body
-        failed, again = _failure_of_status(answer.status, answer.headers.get("Retry-After", ""))
+        failed, again = failure_of_status(answer.status, answer.headers.get("Retry-After", ""))
         if failed.reason == Failure.THEIR_ERROR:
             raise _Failing(failed, again=again)
         return failed, again
@@ -275,37 +270,3 @@ def _refusal(base_url: str, *, has_key: bool, is_open: bool) -> Failure | None:
     if not has_key:
         return Failure.KEY_NEEDED
     return None if parts.scheme == "https" else Failure.NOT_ENCRYPTED
-
-
-def _failure_of_status(status: int, retry_after: str) -> tuple[PollFailed, bool]:
-    failure = {
-        HTTPStatus.UNAUTHORIZED: Failure.KEY_REFUSED,
-        HTTPStatus.FORBIDDEN: Failure.KEY_REFUSED,
-        HTTPStatus.NOT_FOUND: Failure.NOT_FOUND,
-        HTTPStatus.TOO_MANY_REQUESTS: Failure.TOO_MANY,
-    }.get(status)  # type: ignore[call-overload]
-    if failure is None:
-        failure = {3: Failure.REDIRECTED, 5: Failure.THEIR_ERROR}.get(status // 100, Failure.UNEXPECTED)
-    may_pass = failure in (Failure.TOO_MANY, Failure.THEIR_ERROR)
-    wait = retry_after_seconds(retry_after) if may_pass else None
-    if wait is None:
-        return PollFailed(failure, f"HTTP {status}"), may_pass
-    told = f"HTTP {status}, Retry-After: {wait:.0f} s"
-    return PollFailed(failure, told, retry_after_seconds=wait), False  # Retry-After forbids a retry now
-
-
-def retry_after_seconds(header: str) -> float | None:
-    """Return the seconds that a `Retry-After` header demands; None if it demands none or cannot be read.
-
-    RFC 9110 allows a number of seconds, here cut to RETRY_AFTER_SECONDS_MAX. Or it is a date, here at most
-    RETRY_AT_SECONDS_MAX ahead.
-    """
-    header = header.strip()
-    if header.isascii() and header.isdigit():
-        return min(float(header), RETRY_AFTER_SECONDS_MAX)
-    try:
-        when = parsedate_to_datetime(header)
-    except (ValueError, OverflowError):
-        return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return min(max((when - clock.now()).total_seconds(), 0.0), RETRY_AT_SECONDS_MAX)

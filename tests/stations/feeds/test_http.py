@@ -10,14 +10,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stations.feeds.feed_errors import Failure
+from stations.feeds.feed_errors import (
+    RETRY_AFTER_SECONDS_MAX,
+    RETRY_AT_SECONDS_MAX,
+    Failure,
+    retry_after_seconds,
+)
 from stations.feeds.feed_interface import PollFailed
 from stations.feeds.http import (
     ANSWER_BYTES_MAX,
     ATTEMPTS_MAX,
-    RETRY_AFTER_SECONDS_MAX,
-    RETRY_AT_SECONDS_MAX,
-    retry_after_seconds,
 )
 from stations.feeds.jcdecaux import JCDecauxFeed, UnknownVersion
 from tests.stations.feed_server import KEY, Answer, AnsweringServer, encoded
