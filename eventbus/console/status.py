@@ -44,10 +44,10 @@ def status(*, printer: Printer, json: bool, no_audit: bool, **options: Any) -> N
     counted = None if no_audit else delivery_audit.read()
     wrong: list[str] = [*bus_status.problems(found, dispatches=dispatches)]
     wrong += delivery_audit.problems(counted) if counted else []
-    wrong += untrusted_records.problems()
     strange = untrusted_records.counts()
     if json:
         told = {**msgspec.structs.asdict(found), "audit": counted}
+        told["leases"] = bus_status.leases()
         printer.json({**told, "untrusted": strange, "dispatches": dispatches, "problems": [str(one) for one in wrong]})
     else:
         _print_status(printer, found, dispatches)
@@ -77,7 +77,7 @@ def _print_status(printer: Printer, found: Status, dispatches: bool) -> None:
             f"{ignored.group} ignored {ignored.events} events of {printable(ignored.type)}, unknown to its release"
         )
     printer.line()
-    leases = [(one.name, one.owner or "nobody", one.beat, one.epoch) for one in found.leases]
+    leases = [(one.name, one.owner or "nobody", one.beat, one.epoch) for one in bus_status.leases()]
     printer.table(("lease", "owner", "beat", "epoch"), leases)
     printer.line()
     printer.table(PROCESS_COLUMNS, [_process_cells(one, found.at) for one in found.processes])

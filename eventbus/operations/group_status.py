@@ -1,17 +1,18 @@
 """Read the status of each group in each topic: its offset, its lag, since when, and what is parked or dead."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import OuterRef, Subquery
 
 from eventbus import backends, clock
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import LogUnavailable
-from eventbus.models import DeadLetter, OutboxRow, ParkedKey, Progress
+from eventbus.models import OutboxRow, Progress
+from eventbus.operations import tally
+from eventbus.operations.tally import Tally
 
 UNREACHED = (
     "The log does not give the end of {missing} of {asked} partitions, such as {first}, so their lag is not known. Are "
@@ -77,19 +78,18 @@ def ends(progress: Iterable[Any]) -> tuple[dict[TopicPartition, int], str]:
     return found, UNREACHED.format(missing=len(missing), asked=len(asked), first=missing[0]) if missing else ""
 
 
-def read(progress: Iterable[Any], ends: Mapping[TopicPartition, int]) -> list[GroupStatus]:
-    """Return a status for each group and topic, from the rows of `progress` and the ends of the log."""
-    parked = _parked()
+def read(progress: Iterable[Any], ends: Mapping[TopicPartition, int], counted: Tally) -> list[GroupStatus]:
+    """Return a status for each group and topic, from the rows of `progress`, the ends of the log, and the counts."""
     waits = {
-        "retrying_keys": parked[ParkedKey.State.RETRYING],
-        "dead_keys": parked[ParkedKey.State.DEAD],
-        "dead_letters": _letters(),
+        "retrying_keys": counted.by_topic(tally.RETRYING_KEYS),
+        "dead_keys": counted.by_topic(tally.DEAD_KEYS),
+        "dead_letters": counted.by_topic(tally.DEAD_LETTERS),
     }
     rows: dict[tuple[str, str], list[Any]] = {}
     for row in progress:
         rows.setdefault((row.group, row.topic), []).append(row)
     return [
-        _group(group_topic, found, ends, {name: counts[group_topic] for name, counts in waits.items()})
+        _group(group_topic, found, ends, {name: counts.get(group_topic, 0) for name, counts in waits.items()})
         for group_topic, found in rows.items()
     ]
 
@@ -123,19 +123,3 @@ def _partition(row: Any, end: int | None) -> PartitionStatus:
 
 def _sum(counts: Sequence[int | None]) -> int | None:
     return None if None in counts else sum(filter(None, counts))
-
-
-def _parked() -> dict[str, Counter[tuple[str, str]]]:
-    """Return the number of parked keys by state, then by group and topic."""
-    found: dict[str, Counter[tuple[str, str]]] = {state: Counter() for state in ParkedKey.State.values}
-    for state, group, topic, count in (
-        ParkedKey.objects.order_by().values_list("state", "group", "topic").annotate(count=Count("id"))
-    ):
-        found[state][group, topic] = count
-    return found
-
-
-def _letters() -> Counter[tuple[str, str]]:
-    """Return the number of dead letters that wait for an operator, by group and topic."""
-    letters = DeadLetter.objects.filter(state=DeadLetter.State.OPEN).order_by().values_list("group", "topic")
-    return Counter({(group, topic): count for group, topic, count in letters.annotate(count=Count("id"))})

@@ -19,7 +19,6 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 from django.db import connections
-from django.db.models import Q
 
 from eventbus import clock, failpoints
 from eventbus.consuming import thread_liveness
@@ -77,23 +76,22 @@ def processes() -> list[ProcessStatus]:
             release=row.release,
             id=row.id,
         )
-        for row in ProcessRow.objects.exclude(_dead()).order_by("role", "host", "pid")
+        for row in ProcessRow.objects.order_by("role", "host", "pid")
+        if not _is_dead(row)
     ]
 
 
-def _dead() -> Q:
-    """Return the filter for rows of dead processes.
+def _is_dead(row: ProcessRow) -> bool:
+    """Return True for the row of a dead process.
 
     A process is dead if it was silent for FORGET_SECONDS, or if it ran on this machine and does not run there any more.
     """
-    now, host = clock.now(), _host()
-    here = ProcessRow.objects.filter(host=host, beat_at__lt=now - timedelta(seconds=DIED_SECONDS))
-    gone = [pid for pid in here.values_list("pid", flat=True) if not _runs(pid)]
-    return (
-        Q(beat_at__lt=now - timedelta(seconds=FORGET_SECONDS))
-        | Q(host=host, pid__in=gone, beat_at__lt=now - timedelta(seconds=DIED_SECONDS))
-        | Q(host=host, pid=os.getpid(), began_at__lt=_LOADED_AT)
-    )
+    silent = clock.now() - row.beat_at
+    if silent > timedelta(seconds=FORGET_SECONDS) or row.host != _host():
+        return silent > timedelta(seconds=FORGET_SECONDS)
+    if row.pid == os.getpid() and row.began_at < _LOADED_AT:
+        return True
+    return silent > timedelta(seconds=DIED_SECONDS) and not _runs(row.pid)
 
 
 def _runs(pid: int) -> bool:
@@ -211,7 +209,8 @@ class Heartbeat:
                     release=str(settings.EVENTBUS.get("RELEASE", ""))[:RELEASE_CHARACTERS_MAX],
                     **said,
                 )
-            ProcessRow.objects.filter(_dead()).delete()
+            # One that has beaten meanwhile writes its row anew at its next beat.
+            ProcessRow.objects.filter(id__in=[row.id for row in ProcessRow.objects.all() if _is_dead(row)]).delete()
         log_levels.follow(self._id)
 
     def _leave(self) -> None:

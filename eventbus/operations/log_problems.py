@@ -11,18 +11,19 @@ from eventbus.recovery import lost_records
 ASK_SECONDS = 1.5  # the wait for an answer is short, as for the ends of the log
 
 
-def read(backend: Backend, *, answers: bool = True) -> list[str]:
+def read(backend: Backend, *, answers: bool = True, lost: bool = True) -> list[str]:
     """Return one sentence for each problem, with the remedy. If brokers do not answer, return only the lost records.
 
-    `answers`: False if the caller has waited for the brokers in vain. Then they are not asked again.
+    `answers`: False if the caller has waited for the brokers in vain. Then they are not asked again. `lost`: False if
+    the caller knows that there are no lost records.
     """
-    lost = [lost_records.told(one) for one in lost_records.waiting()]
+    told = [lost_records.told(one) for one in lost_records.waiting()] if lost else []
     if not answers:
-        return lost
+        return told
     try:
-        return [*lost, *(f"{one}." for one in backend.other_sites(registry.groups)), *_unused_partitions(backend)]
+        return [*told, *(f"{one}." for one in backend.other_sites(registry.groups)), *_unused_partitions(backend)]
     except LogUnavailable:
-        return lost
+        return told
 
 
 def _unused_partitions(backend: Backend) -> Iterator[str]:

@@ -10,11 +10,11 @@ import msgspec
 from eventbus import backends, clock, registry
 from eventbus.backends.base import TopicPartition
 from eventbus.errors import LogUnavailable
-from eventbus.models import ConsumerGroup, Timer
+from eventbus.models import ConsumerGroup
 from eventbus.operations.problem import Problem
+from eventbus.operations.tally import OVERDUE_SECONDS
 
 STANDS_SECONDS = 60.0  # twice a handler's time limit by default; if it declares a longer one, twice that
-OVERDUE_SECONDS = 60.0  # a timer is published in the second at which it is due
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -27,15 +27,17 @@ class Standing(msgspec.Struct, frozen=True):
     seconds: float
 
 
-def standing(progress: Iterable[Any], ends: Mapping[TopicPartition, int] = MappingProxyType({})) -> list[Standing]:
+def standing(
+    progress: Iterable[Any], rows: Iterable[ConsumerGroup], ends: Mapping[TopicPartition, int] = MappingProxyType({})
+) -> list[Standing]:
     """Return the groups that stand, since their last move or the arrival of the next event, whichever came later.
 
-    `progress`: the rows of `group_status.progress`, which know when the next event arrived.
+    `progress`: the rows of `group_status.progress`, which know when the next event arrived. `rows`: all groups.
     A group that has never moved stands since its creation at the earliest. `ends` are the ends of the log, which show
     other programs' records too. No table has the time of their arrival, so a group that waits for one stands since its
     last move.
     """
-    groups = {group.name: group for group in ConsumerGroup.objects.all()}
+    groups = {group.name: group for group in rows}
     still = {name for name, one in groups.items() if one.paused_at or one.breaker_opened_at}
     now, found = clock.now(), []
     for row in progress:
@@ -81,17 +83,18 @@ def _since_for_others(
 
 
 def problems(found: Iterable[Standing]) -> list[Problem]:
-    """Return a problem for each group that stands, and one for timers that are not published."""
+    """Return a problem for each group that stands."""
     longest: dict[str, Standing] = {}
     for one in found:
         if one.group not in longest or longest[one.group].seconds < one.seconds:
             longest[one.group] = one
-    told = [Problem(_sentence(one), kind="standing", about=one.group, since=one.since) for one in longest.values()]
-    late = Timer.objects.filter(due__lt=clock.now() - timedelta(seconds=OVERDUE_SECONDS)).count()
-    if late:
-        text = f"Timers that are over {OVERDUE_SECONDS:.0f} s late: {late}. Nobody relays, or the relay cannot."
-        told.append(Problem(text, kind="timers"))
-    return told
+    return [Problem(_sentence(one), kind="standing", about=one.group, since=one.since) for one in longest.values()]
+
+
+def overdue(late: int) -> list[Problem]:
+    """Return a problem if some timers are late."""
+    text = f"Timers that are over {OVERDUE_SECONDS:.0f} s late: {late}. Nobody relays, or the relay cannot."
+    return [Problem(text, kind="timers")] if late else []
 
 
 def _sentence(one: Standing) -> str:

@@ -5,32 +5,29 @@ carries it out under the lock of the group's progress (`dead_letter_requests.app
 """
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Subquery, Value
 
 from eventbus import backends, clock
 from eventbus.consuming import ignored_types
 from eventbus.consuming.ignored_types import IgnoredStatus
 from eventbus.database.leases import RELAY, is_beating
-from eventbus.models import DeadLetter, LeaseRow, OutboxRow, ParkedKey, Timer
-from eventbus.operations import group_status, lag, log_problems, pausing, standstill
+from eventbus.models import ConsumerGroup, DeadLetter, LeaseRow, OutboxRow
+from eventbus.operations import group_status, lag, log_problems, pausing, standstill, tally
 from eventbus.operations.group_status import GroupStatus as GroupStatus
 from eventbus.operations.heartbeats import ProcessStatus, processes
 from eventbus.operations.pausing import Standstill
 from eventbus.operations.problem import Problem, of_kind
+from eventbus.operations.tally import FAILED_ATTEMPTS, RETRYING_SECONDS_MAX
 from eventbus.publishing import rejected_records
 from eventbus.publishing.relay import BROKEN_SECONDS
 from eventbus.recovery import divergence, log_truncation
-from eventbus.repairs import dead_letters
+from eventbus.repairs import dead_letters, untrusted_records
 from eventbus.repairs.dead_letters import DecisionRefused
 
 UNSENT_SECONDS_MAX = 30.0  # a standby takes over within some five seconds: older means that no process relays
-RETRYING_SECONDS_MAX = 600.0  # a key retried for longer is reported: restarts and eight attempts take less
-# A key whose event has failed so often is reported: within three seconds by the default backoff. One failure, or two,
-# may be a lock or a lost race.
-FAILED_ATTEMPTS = 3
 RELAYING_ROLES = ("relay", "all")  # of processes that append, or stand by
 NOBODY_DISPATCHES = "Nobody dispatches: start the server, or manage.py relay_events."
 BEGINS_SECONDS = 1.5 * BROKEN_SECONDS  # a little longer than the pause of a dispatcher that cannot begin
@@ -50,10 +47,11 @@ class OutboxStatus(msgspec.Struct, frozen=True):
 
 
 class TimersStatus(msgspec.Struct, frozen=True):
-    """Events that wait for their time."""
+    """Events that wait for their time. `late` are those that should be published by now."""
 
     count: int
     next_due: datetime | None
+    late: int
 
 
 class LeaseStatus(msgspec.Struct, frozen=True):
@@ -69,7 +67,7 @@ class Status(msgspec.Struct, frozen=True):
     """The whole status, at one time. `log_unavailable` says why the log does not give its ends; empty while it does.
 
     `failing_keys` counts by group the keys whose first event has failed FAILED_ATTEMPTS times, or has been retried for
-    over RETRYING_SECONDS_MAX.
+    over RETRYING_SECONDS_MAX. `dead_since`: the time of the oldest dead letter.
     """
 
     at: datetime
@@ -79,47 +77,60 @@ class Status(msgspec.Struct, frozen=True):
     timers: TimersStatus
     groups: list[GroupStatus]
     failing_keys: dict[str, int]
+    dead_since: datetime | None
+    restore_problems: list[str]
+    untrusted_problems: list[str]
     standstills: list[Standstill]
     ignored_types: list[IgnoredStatus]
     standing: list[standstill.Standing]
-    leases: list[LeaseStatus]
     processes: list[ProcessStatus]
 
 
 def status() -> Status:
-    """Read the present state of the bus. This takes a few small queries, and none counts the whole outbox."""
-    progress = group_status.progress()
+    """Read the present state of the bus in a few queries, of which none counts what was sent."""
+    progress, counted = group_status.progress(), tally.read()
+    groups = list(ConsumerGroup.objects.order_by("name"))
     ends, log_unavailable = group_status.ends(progress)
+    asks_brokers, has = bool(ends) or not log_unavailable, counted.count
     return Status(
         at=clock.now(),
         log_unavailable=log_unavailable,
-        log_problems=log_problems.read(backends.current(), answers=bool(ends) or not log_unavailable),
-        outbox=_outbox(),
-        timers=TimersStatus(**Timer.objects.aggregate(count=Count("id"), next_due=Min("due"))),
-        groups=group_status.read(progress, ends),
-        failing_keys=_failing_keys(),
-        standstills=pausing.standstills(),
-        ignored_types=ignored_types.status(),
-        standing=standstill.standing(progress, ends),
-        leases=[LeaseStatus(row.name, row.owner, row.beat, row.epoch) for row in LeaseRow.objects.order_by("name")],
+        log_problems=log_problems.read(backends.current(), answers=asks_brokers, lost=has(tally.LOST) > 0),
+        outbox=_outbox(rejected=has(tally.REJECTED)),
+        timers=TimersStatus(has(tally.TIMERS), counted.since(tally.TIMERS), counted.late(tally.TIMERS).get("", 0)),
+        groups=group_status.read(progress, ends, counted),
+        failing_keys=counted.late(tally.RETRYING_KEYS),
+        dead_since=counted.since(tally.DEAD_LETTERS),
+        restore_problems=divergence.problems() if has(tally.DIVERGED) else [],
+        untrusted_problems=untrusted_records.problems() if has(tally.UNTRUSTED) else [],
+        standstills=pausing.standstills(groups),
+        ignored_types=ignored_types.status() if has(tally.IGNORED) else [],
+        standing=standstill.standing(progress, groups, ends),
         processes=processes(),
     )
+
+
+def leases() -> list[LeaseStatus]:
+    """Return every lease, by name."""
+    return [LeaseStatus(row.name, row.owner, row.beat, row.epoch) for row in LeaseRow.objects.order_by("name")]
 
 
 def problems(found: Status, *, dispatches: bool) -> list[Problem]:
     """Return every problem. `dispatches`: the result of `is_dispatched`."""
     return [
         *([] if dispatches else [Problem(NOBODY_DISPATCHES, kind="relay")]),
-        *of_kind("restore", divergence.problems()),
+        *of_kind("restore", found.restore_problems),
         *of_kind("log", [*log_truncation.problems(found.groups), *found.log_problems]),
         *([Problem(found.log_unavailable, kind="broker")] if found.log_unavailable else []),
         *_outbox_problems(found.outbox),
         *pausing.problems(found.standstills),
         *standstill.problems(found.standing),
+        *standstill.overdue(found.timers.late),
         *lag.problems(found.groups, found.standstills),
         *lag.unhandled(found.groups, found.processes, at=found.at),
         *of_kind("ignored-types", ignored_types.problems(found.ignored_types)),
         *_failures(found),
+        *of_kind("untrusted", found.untrusted_problems),
     ]
 
 
@@ -152,11 +163,10 @@ def _failures(found: Status) -> Iterator[Problem]:
         )
     letters = sum(one.dead_letters for one in found.groups)
     if letters:
-        oldest = DeadLetter.objects.filter(state=DeadLetter.State.OPEN).order_by("id").values_list("died_at", flat=True)
         yield Problem(
             f"Dead letters: {letters}. See manage.py eventbus dead, then requeue or discard.",
             kind="dead-letters",
-            since=oldest.first(),
+            since=found.dead_since,
         )
 
 
@@ -169,23 +179,20 @@ def is_dispatched() -> bool:
     return is_beating(RELAY, free_seconds=BEGINS_SECONDS)
 
 
-def _outbox() -> OutboxStatus:
-    unsent, free = OutboxRow.objects.filter(rejected_records.UNSENT), rejected_records.not_behind()
+def _outbox(*, rejected: int) -> OutboxStatus:
+    """Return the state of the outbox. `rejected`: the number of rejected events that wait for an operator."""
+    unsent = OutboxRow.objects.filter(rejected_records.UNSENT)
+    free = rejected_records.not_behind() if rejected else Q()
     on_their_way = unsent.filter(free)
-    oldest_at = on_their_way.order_by("id").values_list("created_at", flat=True).first()
+    depth = Subquery(on_their_way.order_by().values(all=Value(1)).annotate(depth=Count("pk")).values("depth"))
+    oldest = on_their_way.order_by("id").values_list("created_at", depth).first()
     return OutboxStatus(
-        depth=on_their_way.count(),
-        oldest_at=oldest_at,
-        oldest_seconds=(clock.now() - oldest_at).total_seconds() if oldest_at else 0.0,
-        rejected=OutboxRow.objects.filter(rejected_records.WAITS).count(),
+        depth=oldest[1] if oldest else 0,
+        oldest_at=oldest[0] if oldest else None,
+        oldest_seconds=(clock.now() - oldest[0]).total_seconds() if oldest else 0.0,
+        rejected=rejected,
         behind=unsent.filter(~free).count() if free else 0,
     )
-
-
-def _failing_keys() -> dict[str, int]:
-    long = Q(parked_at__lt=clock.now() - timedelta(seconds=RETRYING_SECONDS_MAX))
-    keys = ParkedKey.objects.filter(long | Q(attempts__gte=FAILED_ATTEMPTS), state=ParkedKey.State.RETRYING)
-    return dict(keys.order_by("group").values_list("group").annotate(count=Count("id")))
 
 
 def dead(*, group: str = "", topic: str = "", key: str = "", discarded: bool = False) -> QuerySet[DeadLetter]:

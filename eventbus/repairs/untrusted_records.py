@@ -37,11 +37,11 @@ def counts() -> dict[str, int]:
 def problems() -> list[str]:
     """Return a sentence for each group and topic with records that no operator has dismissed."""
     by_topic = found().order_by("group", "topic").values_list("group", "topic")
+    counted = list(by_topic.annotate(count=Count("id"), first=Min("id"), since=Min("seen_at")))
+    examples = UntrustedRecord.objects.in_bulk([first for _group, _topic, _count, first, _since in counted])
     told = []
-    for group, topic, count, first, since in by_topic.annotate(
-        count=Count("id"), first=Min("id"), since=Min("seen_at")
-    ):
-        one = UntrustedRecord.objects.filter(id=first).first()
+    for group, topic, count, first, since in counted:
+        one = examples.get(first)
         if one is not None:
             hint = AFTER_A_RESTORE if one.source == source() else ""
             told.append(

@@ -9,7 +9,7 @@ import msgspec
 from eventbus import clock, registry
 from eventbus.database.storable_text import ranged
 from eventbus.models import ConsumerGroup, Progress
-from eventbus.operations import group_status, heartbeats
+from eventbus.operations import group_status, heartbeats, tally
 from eventbus.operations.group_status import GroupStatus
 from eventbus.operations.heartbeats import ProcessStatus
 from eventbus.reports.trends import Measured, Trend, trends
@@ -62,7 +62,7 @@ def report() -> GroupsReport:
     rows = group_status.progress()
     ends, log_unavailable = group_status.ends(rows)
     by_group: dict[str, list[GroupStatus]] = {}
-    for one in group_status.read(rows, ends):
+    for one in group_status.read(rows, ends, tally.read()):
         by_group.setdefault(one.group, []).append(one)
     moved = _moved(rows)
     found, processes = list(ConsumerGroup.objects.order_by("name")), heartbeats.processes()

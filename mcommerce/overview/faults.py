@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy
 from eventbus.operations import status
 from eventbus.operations.problem import Problem
 from eventbus.operations.status import RELAYING_ROLES, Status
-from eventbus.repairs import untrusted_records
 from mcommerce import readiness
 from mcommerce.features.installed import declared
 from outside.circuit_breaker import states
@@ -78,7 +77,6 @@ def faults(found: Status) -> list[Fault]:
     relayed = any(one.role in RELAYING_ROLES and not one.silent for one in found.processes)
     problems = [
         *status.problems(found, dispatches=relayed),
-        *(Problem(text, kind="untrusted") for text in untrusted_records.problems()),
         *(problem for name in declared("problems") for problem in _of_feature(name)),
     ]
     of_server = {fault.id: fault for fault in _of_server()}

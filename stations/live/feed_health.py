@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.db.models import OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
 from eventbus import clock
@@ -95,8 +96,24 @@ class FeedHealth(NamedTuple):
 
 def feeds_remembered() -> list[FeedHealth]:
     """Return the health of each feed of the settings, from its rows. Raises DatabaseError."""
-    intervals = dict(PollPlan.objects.values_list("feed", "interval_ms"))
-    return [_stored_health(feed, intervals.get(feed.name, 0)) for feed in active_feeds().feeds]
+    return [_stored_health(feed, runs) for feed, runs in _last_runs()]
+
+
+def _last_runs() -> list[tuple[ActiveFeed, list[Any]]]:
+    """Return each feed of the settings with its last poll, and its last good one if that is another.
+
+    One query reads them by their index, with the plan's `interval_ms` and `running`. A poll without a plan has None.
+    """
+    feeds, which = active_feeds().feeds, Q(pk__in=[])
+    for feed in feeds:
+        newest = PollRun.objects.filter(feed=feed.name).order_by("-started").values("id")
+        which |= Q(id=Subquery(newest[:1])) | Q(id=Subquery(newest.filter(outcome=PollRun.Outcome.OK)[:1]))
+    plan = PollPlan.objects.filter(feed=OuterRef("feed"))
+    planned = {name: Subquery(plan.values(name)) for name in ("interval_ms", "running")}
+    found: dict[str, list[Any]] = {feed.name: [] for feed in feeds}
+    for run in PollRun.objects.filter(which).annotate(**planned).order_by("-started"):
+        found[run.feed].append(run)
+    return [(feed, found[feed.name]) for feed in feeds]
 
 
 def health_of(contract: str, feeds: Iterable[FeedHealth]) -> FeedHealth | None:
@@ -109,8 +126,8 @@ def problems() -> list[Problem]:
     """Return the feeds that fail or are late, for the operator's overview. One that an operator stopped is no fault."""
     titles = {Condition.FAILING: _("The feed %(name)s fails"), Condition.LATE: _("The feed %(name)s is not polled")}
     titles[Condition.STALE] = _("The feed %(name)s gives old data")
-    stopped = set(PollPlan.objects.filter(running=False).values_list("feed", flat=True))
-    found = [(health, health.condition(clock.now())) for health in feeds_remembered()]
+    running = [_stored_health(feed, runs) for feed, runs in _last_runs() if not (runs and runs[0].running is False)]
+    found = [(health, health.condition(clock.now())) for health in running]
     return [
         Problem(
             ": ".join(filter(None, [health.reason, health.detail]))
@@ -122,18 +139,17 @@ def problems() -> list[Problem]:
             page="stations:producer",
         )
         for health, condition in found
-        if condition in titles and health.feed.name not in stopped
+        if condition in titles
     ]
 
 
-def _stored_health(feed: ActiveFeed, interval_ms: int) -> FeedHealth:
-    runs = PollRun.objects.filter(feed=feed.name).order_by("-started")
-    last = runs.first()
-    if last is None:
+def _stored_health(feed: ActiveFeed, runs: list[Any]) -> FeedHealth:
+    if not runs:
         return FeedHealth(feed)
+    last = runs[0]
     ok = last.outcome == PollRun.Outcome.OK
-    late_at = _late_at(last.started, interval_ms)
-    good = last if ok else runs.filter(outcome="ok").first()
+    late_at = _late_at(last.started, last.interval_ms or 0)
+    good = next((run for run in runs if run.outcome == PollRun.Outcome.OK), None)
     updated_at = good.updated_at if good else None
     return FeedHealth(
         feed, ok, last.started, good.started if good else None, late_at, last.reason, last.detail, updated_at

@@ -56,7 +56,7 @@ def seen_by_name(house: House) -> dict[str, list[int]]:
 
 
 def said_of_partitions() -> list[str]:
-    return [one for one in status.problems(status.status(), dispatches=True) if "partitions" in one]
+    return [one for one in status.problems(status.status(), dispatches=True) if "partitions on the brokers" in one]
 
 
 def by_somebody_else(log: KafkaBackend, key: str, number: int, partition: int) -> None:

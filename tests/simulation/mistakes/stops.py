@@ -39,5 +39,5 @@ def a_worker_that_is_to_leave_finishes_its_batch(right: Right, self: Worker, *gi
     breaks=Promise.VISIBLE,
     noticed_by=["a_group_that_does_not_move_is_named_with_how_long_it_has_stood"],
 )
-def no_group_stands(right: Right, progress: Any) -> list[Any]:
+def no_group_stands(right: Right, progress: Any, *more: Any) -> list[Any]:
     return []
