@@ -13,6 +13,7 @@ from mcommerce.orders.models import Order
 from mcommerce.payment.models import Attempt
 from mcommerce.products.models import Product
 from tests import purchase_steps
+from tests.journeys.journey_pages import staff
 from tests.journeys.order_queries import page_of, state_of
 from tests.journeys.provider_stub import KEY, SECRET, Company
 
@@ -49,3 +50,18 @@ def paid_order(order_of: Callable[..., Order], browser: Client, company: Company
     settle()
     assert state_of(order) == Order.State.PAID
     return order
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    """Staff who may see everything about an order."""
+    return staff(
+        "view_outboxrow",
+        "view_order",
+        "view_payment",
+        "view_reservation",
+        "view_product",
+        "view_timer",
+        "view_deadletter",
+        "view_payload",
+    )

@@ -21,7 +21,7 @@ from mcommerce.events import OrderCancelled
 from mcommerce.orders.models import Order
 from mcommerce.products.models import Product
 from mcommerce.web.redaction import Formatter, JSONFormatter
-from tests.journeys.test_journey_page import events, operator, page  # noqa: F401  # operator is a fixture
+from tests.journeys.journey_pages import events, page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,7 +36,7 @@ def correlations(*types: str) -> set[str]:
 def test_everything_that_follows_a_request_has_the_id_of_its_answer(
     order_of: Callable[..., Order],
     browser: Client,
-    operator: Client,  # noqa: F811
+    operator: Client,
 ) -> None:
     order = order_of()
 

@@ -1,13 +1,10 @@
 """Staff follow an order from one search box: every event, what each group made of it, and what is still expected."""
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from html import unescape
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.test import Client
 
@@ -16,63 +13,17 @@ from eventbus.ids import uuid7
 from eventbus.journeys.subjects import Subject
 from eventbus.models import DeadLetter, OutboxRow, Timer
 from eventbus.testing import settle
-from mcommerce.accounts.models import User
 from mcommerce.events import OrderPaid, OrderReturned, PaymentFailed, PaymentSucceeded
 from mcommerce.orders.models import Order, OrderStep
 from mcommerce.overview.journeys import FACTS_MAX
 from mcommerce.products.models import Product
 from mcommerce.web.slots.drawing import counted
+from tests.journeys.journey_pages import correlation_of, events, expected, handled, page, staff
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock")]
 
-PAGE = "/eventbus/journey/"
 ONE_ORDER = 45  # queries: one for each table, of the page's frame, of the bus and of the features
 QUERIES_MAX = 60  # of two orders
-
-
-def staff(*permissions: str) -> Client:
-    user = User.objects.create_user(f"{uuid7()}@example.com", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
-def operator(db: None) -> Client:
-    return staff(
-        "view_outboxrow",
-        "view_order",
-        "view_payment",
-        "view_reservation",
-        "view_product",
-        "view_timer",
-        "view_deadletter",
-        "view_payload",
-    )
-
-
-def page(client: Client, text: str, **headers: str) -> str:
-    return unescape(client.get(PAGE, {"q": text}, headers=headers).content.decode())
-
-
-def events(html: str) -> list[str]:
-    return re.findall(r'class="journey__type"><code>([^<]+)', html)
-
-
-def handled(html: str, event: str) -> dict[str, str]:
-    """What each group has made of the event of this type, by group: a state."""
-    [part] = [part for part in html.split('<li class="journey__entry')[1:] if f"<code>{event}</code></h3>" in part]
-    return {group: state for state, group in re.findall(r"journey__handling--(\w+)\"><strong>([^<]+)", part)}
-
-
-def correlation_of(row: OutboxRow) -> str:
-    return str(json.loads(row.headers)["correlationid"])
-
-
-def expected(html: str) -> str:
-    part = html.partition('class="journey__expected')[2].partition("</section>")[0]
-    return " ".join(re.sub(r"<[^>]+>", " ", part).split())
 
 
 def test_an_order_is_followed_by_its_number_from_placed_to_waiting_for_money(
