@@ -102,8 +102,8 @@ def projection_not_called(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def partition_left_out(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A dispatcher takes nothing from one partition any more, and `status` says that all is well."""
     leave_out_products(monkeypatch)
-    monkeypatch.setattr(standstill, "standing", lambda progress, ends: [])
-    monkeypatch.setattr(lag, "problems", lambda groups, standstills: [])
+    monkeypatch.setattr(standstill, "standing", lambda *given, **named: [])
+    monkeypatch.setattr(lag, "problems", lambda *given, **named: [])
     yield
 
 
