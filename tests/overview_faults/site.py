@@ -68,7 +68,6 @@ class WholeSite(SplitSite):
         }
         super().__init__(folder, database, servers, more)
         self._ports[DOORS[backend][0]] = self.port  # where the provider sends its webhooks, and shoppers
-        self._diary = shoppers.Diary(folder / "diary")
 
     @property
     def door(self) -> str:
@@ -111,19 +110,26 @@ class WholeSite(SplitSite):
         self.await_ready(*DOORS[self.backend])
         self.await_offers()
 
-    def open_to_shoppers(self) -> None:
-        """Let people order until the site ends."""
-        doors, plans = shoppers.Doors([self.door]), Paying(random.Random(SHOPPERS_SEED))
-        for number in range(SHOPPERS):
-            chance = random.Random(f"{SHOPPERS_SEED} {number}")
-            threading.Thread(target=self._shop, args=(plans, doors, chance), daemon=True).start()
-
-    def _shop(self, plans: shoppers.Plans, doors: shoppers.Doors, chance: random.Random) -> None:
-        with suppress(ValueError):  # the diary is closed
-            shoppers.shop(self._diary, plans, doors, chance)
-
-    def close_to_shoppers(self) -> None:
-        (self.directory / "diary.stop").touch()
+    @contextmanager
+    def open_to_shoppers(self) -> Iterator[None]:
+        """Let people order meanwhile. It ends once all have left: at a dead site they would disturb other tests."""
+        diary, doors = shoppers.Diary(self.directory / "diary"), shoppers.Doors([self.door])
+        plans = Paying(random.Random(SHOPPERS_SEED))
+        chances = [random.Random(f"{SHOPPERS_SEED} {number}") for number in range(SHOPPERS)]
+        people = [
+            threading.Thread(target=shoppers.shop, args=(diary, plans, doors, chance), daemon=True)
+            for chance in chances
+        ]
+        for person in people:
+            person.start()
+        try:
+            yield
+        finally:
+            (self.directory / "diary.stop").touch()
+            for person in people:
+                person.join()
+            doors.close()
+            diary.put_away()
 
     def lock(self, table: str) -> psycopg.Connection:
         """Hold the table in a transaction that somebody has left open, until the connection is closed."""
@@ -153,6 +159,5 @@ def whole_site(folder: Path, backend: str, *, cluster: Cluster | None = None) ->
             site.manage("migrate", "--verbosity=0")
         site.manage("shell", "--command", "from tests.chaos.shop.setup import fill_shelves; fill_shelves()")
         site.begin()
-        site.open_to_shoppers()
-        stack.callback(site.close_to_shoppers)
+        stack.enter_context(site.open_to_shoppers())
         yield site

@@ -65,6 +65,10 @@ class Diary:
     def closed(self) -> bool:
         return self._stop.exists()
 
+    def put_away(self) -> None:
+        """Close the file. Nobody may write any more."""
+        self._file.close()
+
     def note(self, what: str, order: str) -> None:
         with self._lock:
             self._file.write(f"{what} {order}\n")
@@ -77,16 +81,21 @@ class Doors:
 
     def __init__(self, addresses: Sequence[str]) -> None:
         self._addresses = self._open = list(addresses)
+        self._over = threading.Event()
         threading.Thread(target=self._ask, daemon=True).start()
 
     def any(self, chance: random.Random) -> str:
         """One that serves; where none does, any: somebody may answer all the same."""
         return chance.choice(self._open or self._addresses)
 
+    def close(self) -> None:
+        """Ask no more."""
+        self._over.set()
+
     def _ask(self) -> None:
-        while True:
+        while not self._over.is_set():
             self._open = [address for address in self._addresses if self._serves(address)]
-            time.sleep(ASK_SECONDS)
+            self._over.wait(ASK_SECONDS)
 
     def _serves(self, address: str) -> bool:
         try:
