@@ -169,7 +169,7 @@ class OperatorActionAdmin(ReadOnlyAdmin):
 
 @admin.register(ReplayRun)
 class ReplayRunAdmin(ReadOnlyAdmin):
-    list_display = ("id", "group", "state", "began_at", "ended_at", "matched", "handled", "who")
+    list_display = ("id", "group", "state", "began_at", "moved_at", "ended_at", "matched", "handled", "who")
     list_filter = ("state", GroupFilter)
 
 

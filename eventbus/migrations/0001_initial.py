@@ -161,6 +161,7 @@ class Migration(migrations.Migration):
                 ('decision', models.PositiveBigIntegerField(null=True, verbose_name='decided with')),
                 ('count', models.PositiveBigIntegerField(default=1, verbose_name='how many')),
                 ('selection', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='selection')),
+                ('replay', models.PositiveBigIntegerField(blank=True, null=True, verbose_name='replay')),
             ],
             options={
                 'verbose_name': "operator's action",
@@ -200,6 +201,8 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('frozen', 'waits for a yes'), ('running', 'running'), ('stopped', 'stopped'), ('done', 'done'), ('failed', 'failed')], default='running', max_length=10, verbose_name='state')),
                 ('began_at', models.DateTimeField(verbose_name='began')),
                 ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
+                ('moved_at', models.DateTimeField(blank=True, null=True, verbose_name='last moved')),
+                ('crashes', models.PositiveSmallIntegerField(default=0, verbose_name='crashes')),
                 ('offsets', models.TextField(default='{}', verbose_name='offsets')),
                 ('matched', models.PositiveBigIntegerField(default=0, verbose_name='matched')),
                 ('handled', models.PositiveBigIntegerField(default=0, verbose_name='handled')),

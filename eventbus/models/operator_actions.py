@@ -51,6 +51,7 @@ class OperatorAction(models.Model):
     )  # the first of those that were requested together
     count = models.PositiveBigIntegerField(_("how many"), default=1)
     selection = models.PositiveBigIntegerField(_("selection"), null=True, blank=True)  # the id of its BulkRun
+    replay = models.PositiveBigIntegerField(_("replay"), null=True, blank=True)  # the id of its ReplayRun
 
     class Meta:
         verbose_name = _("operator's action")
@@ -137,6 +138,7 @@ class ReplayRun(models.Model):
     `offsets` is JSON, {"topic/partition": [next, end]}: the run's next offset and its end, fixed when it begins.
     `counted` is JSON, {"topic/partition": [to handle, left out]}, as an operator was shown it (`repairs.dry_runs`).
     `in_background`: the process that dispatches carries it out. `began_at` is when it was shown, until it begins.
+    `moved_at`: when it last handled a batch. `crashes`: the processes that have ended in it since.
     """
 
     class State(models.TextChoices):
@@ -156,6 +158,8 @@ class ReplayRun(models.Model):
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.RUNNING)
     began_at = models.DateTimeField(_("began"))
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    moved_at = models.DateTimeField(_("last moved"), null=True, blank=True)
+    crashes = models.PositiveSmallIntegerField(_("crashes"), default=0)
     offsets = models.TextField(_("offsets"), default="{}")
     matched = models.PositiveBigIntegerField(_("matched"), default=0)
     handled = models.PositiveBigIntegerField(_("handled"), default=0)

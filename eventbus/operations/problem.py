@@ -10,7 +10,8 @@ class Problem(str):
 
     `kind` is the same for all problems of one kind, such as "lag". `about` names the group or part that it concerns, ""
     for the whole bus. `since`: when it began, None if nobody knows. A feature's own problem has a `heading` in the
-    reader's language, and the URL name of the `page` that shows it, "" if no page does.
+    reader's language, and the URL name of the `page` that shows it, "" if no page does. `row`: the id of the row that
+    has a page of its own.
     """
 
     kind: str
@@ -18,8 +19,9 @@ class Problem(str):
     since: datetime | None
     heading: str
     page: str
+    row: int | None
 
-    __slots__ = ("about", "heading", "kind", "page", "since")
+    __slots__ = ("about", "heading", "kind", "page", "row", "since")
 
     def __new__(
         cls,
@@ -30,9 +32,11 @@ class Problem(str):
         since: datetime | None = None,
         heading: str = "",
         page: str = "",
+        row: int | None = None,
     ) -> Self:
         problem = super().__new__(cls, text)
-        problem.kind, problem.about, problem.since, problem.heading, problem.page = kind, about, since, heading, page
+        problem.kind, problem.about, problem.since, problem.row = kind, about, since, row
+        problem.heading, problem.page = heading, page
         return problem
 
 

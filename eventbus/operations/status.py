@@ -24,8 +24,9 @@ from eventbus.operations.tally import FAILED_ATTEMPTS, RETRYING_SECONDS_MAX
 from eventbus.publishing import rejected_records
 from eventbus.publishing.relay import BROKEN_SECONDS
 from eventbus.recovery import divergence, log_truncation
-from eventbus.repairs import dead_letters, untrusted_records
+from eventbus.repairs import dead_letters, failing_replays, untrusted_records
 from eventbus.repairs.dead_letters import DecisionRefused
+from eventbus.repairs.failing_replays import FailingReplay
 
 UNSENT_SECONDS_MAX = 30.0  # a standby takes over within some five seconds: older means that no process relays
 RELAYING_ROLES = ("relay", "all")  # of processes that append, or stand by
@@ -83,6 +84,7 @@ class Status(msgspec.Struct, frozen=True):
     standstills: list[Standstill]
     ignored_types: list[IgnoredStatus]
     standing: list[standstill.Standing]
+    failing_replays: list[FailingReplay]
     processes: list[ProcessStatus]
 
 
@@ -106,6 +108,7 @@ def status() -> Status:
         standstills=pausing.standstills(groups),
         ignored_types=ignored_types.status() if has(tally.IGNORED) else [],
         standing=standstill.standing(progress, groups, ends),
+        failing_replays=failing_replays.found() if has(tally.REPLAYS) else [],
         processes=processes(),
     )
 
@@ -131,6 +134,10 @@ def problems(found: Status, *, dispatches: bool) -> list[Problem]:
         *of_kind("ignored-types", ignored_types.problems(found.ignored_types)),
         *_failures(found),
         *of_kind("untrusted", found.untrusted_problems),
+        *(
+            Problem(str(one), kind="replay", about=one.group, since=one.since, row=one.run)
+            for one in found.failing_replays
+        ),
     ]
 
 

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from django.db.models import CharField, Count, F, Min, Q, QuerySet, Value
 
 from eventbus import clock
-from eventbus.models import DeadLetter, Divergence, IgnoredType, OutboxRow, ParkedKey, Timer, UntrustedRecord
+from eventbus.models import DeadLetter, Divergence, IgnoredType, OutboxRow, ParkedKey, ReplayRun, Timer, UntrustedRecord
 from eventbus.publishing import rejected_records
 from eventbus.recovery import lost_records
+from eventbus.repairs import failing_replays
 
 RETRYING_SECONDS_MAX = 600.0  # a key retried for longer is reported: restarts and eight attempts take less
 # A key whose event has failed so often is reported: within three seconds by the default backoff. One failure, or two,
@@ -20,6 +21,7 @@ OVERDUE_SECONDS = 60.0  # a timer is published in the second at which it is due
 DEAD_LETTERS, RETRYING_KEYS, DEAD_KEYS, TIMERS = "dead letters", "retrying keys", "dead keys", "timers"
 # Tables that are empty unless an operator must act. The tally says whether to read them.
 LOST, DIVERGED, IGNORED, UNTRUSTED, REJECTED = "lost", "diverged", "ignored", "untrusted", "rejected"
+REPLAYS = "replays"
 
 
 class Counted(NamedTuple):
@@ -85,6 +87,7 @@ def _queries(now: datetime) -> Iterator[QuerySet[Any]]:
     yield _counted(DIVERGED, Divergence.objects.all(), "noted_at")
     yield _counted(IGNORED, IgnoredType.objects.all(), "first_at")
     yield _counted(UNTRUSTED, UntrustedRecord.objects.all(), "seen_at")
+    yield _counted(REPLAYS, ReplayRun.objects.filter(failing_replays.may_fail(now)), "began_at")
     yield _counted(REJECTED, OutboxRow.objects.filter(rejected_records.WAITS), "created_at")
 
 

@@ -1,7 +1,7 @@
 """Replays that an operator first sees counted. A yes lets exactly that begin, in the background.
 
 `freeze` stores the offsets of a run with its numbers by partition. `begin` counts again: if a number has changed, it
-stores the new ones and refuses, so that the page asks again.
+stores the new ones and refuses, so that the page asks again. A group has one run in the background at a time.
 """
 
 from datetime import timedelta
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from eventbus import clock
 from eventbus.backends.base import TopicPartition
-from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, ReplayRun
+from eventbus.models import WHO_CHARACTERS_MAX, ConsumerGroup, OperatorAction, ReplayRun
 from eventbus.repairs import replay
 from eventbus.repairs.replay_filter import ReplayFilter, ReplayRefused, Spans, set_aside
 
@@ -74,10 +74,11 @@ def begin(run: ReplayRun, who: str) -> None:
         row = frozen.filter(who=who[:WHO_CHARACTERS_MAX]).exclude(offsets="{}").first()
         if row is None:
             raise ReplayRefused(_("This replay has begun already, or is another operator’s."))
+        _refuse_beside_another(row)
         found = _count(replay.wanted_by(row), replay.spans_of(row))
         is_same = found == counts(row)
         if is_same:
-            frozen.update(state=_State.RUNNING, began_at=clock.now())
+            frozen.update(state=_State.RUNNING, began_at=clock.now(), moved_at=clock.now())
             replay.note(row, who, count=sum(one.events for one in found))
         else:
             frozen.update(**_columns(found))
@@ -87,23 +88,43 @@ def begin(run: ReplayRun, who: str) -> None:
 
 
 def stop(run: ReplayRun, who: str) -> None:
-    """Stop a running replay. What it has handled stays, and it can go on later. Raises ReplayRefused."""
+    """Stop a running replay, or give up one that failed: then no operator need act.
+
+    What it has handled stays, and it can go on later. Raises ReplayRefused.
+    """
     with transaction.atomic():
-        running = ReplayRun.objects.filter(pk=run.pk, state=_State.RUNNING)
+        running = ReplayRun.objects.filter(pk=run.pk, state__in=(_State.RUNNING, _State.FAILED))
         if not running.update(state=_State.STOPPED, ended_at=clock.now()):
             raise ReplayRefused(_("This replay is not running."))
         OperatorAction.objects.create(
-            at=clock.now(), who=who[:WHO_CHARACTERS_MAX], action=OperatorAction.Action.STOP, group=run.group
+            at=clock.now(),
+            who=who[:WHO_CHARACTERS_MAX],
+            action=OperatorAction.Action.STOP,
+            group=run.group,
+            replay=run.pk,
         )
     run.refresh_from_db()
 
 
 def go_on(run: ReplayRun, who: str) -> None:
-    """Let a stopped or failed replay go on in the background. Raises ReplayRefused."""
+    """Let a stopped or failed replay go on in the background. Raises ReplayRefused, also if it is running."""
     with transaction.atomic():
+        row = ReplayRun.objects.select_for_update().filter(pk=run.pk).first()
+        if row is not None and row.state == _State.RUNNING:
+            raise ReplayRefused(_("This replay is running already."))
+        _refuse_beside_another(run)
         replay.resume(run, who)
         ReplayRun.objects.filter(pk=run.pk).update(in_background=True)
     run.refresh_from_db()
+
+
+def _refuse_beside_another(run: ReplayRun) -> None:
+    """Refuse if another run of the group is running. Two operators who choose at once would each handle all again."""
+    ConsumerGroup.objects.select_for_update().filter(name=run.group).first()  # the other operator waits here
+    other = ReplayRun.objects.filter(group=run.group, state=_State.RUNNING).exclude(pk=run.pk).first()
+    if other is not None:
+        text = _("Replay %(number)d of this group is running. Stop it, or wait until it is done.")
+        raise ReplayRefused(text % {"number": other.pk})
 
 
 def _columns(found: list[PartitionCount]) -> dict[str, object]:

@@ -11,15 +11,19 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
+from django.db import connection
 
 from eventbus import clock, failpoints, registry
 from eventbus.backends import outbox_offsets
 from eventbus.backends.base import TopicPartition
+from eventbus.consuming import batch
+from eventbus.consuming.thread_liveness import Pulse
+from eventbus.database import sql
 from eventbus.database.contention import ContentionRetry
 from eventbus.database.storable_text import printable
 from eventbus.database.unit_of_work import unit_of_work
 from eventbus.envelope_texts import traceparent_of
-from eventbus.errors import BusError, is_contention, is_infrastructure_error
+from eventbus.errors import BusError, HandlerTimeout, is_contention, is_infrastructure_error
 from eventbus.events import Record, replaying, with_causation
 from eventbus.models import WHO_CHARACTERS_MAX, OperatorAction, ReplayRun
 from eventbus.progress import groups, inbox
@@ -28,7 +32,9 @@ from eventbus.repairs.replay_filter import Preview, ReplayFilter, ReplayRefused,
 from eventbus.tracing import switch
 
 RESTS = 1.0  # a pause is as long as the work before it: live handling goes first, and SQLite has only one writer
+REST_SECONDS_MAX = 60.0  # after a handler that took longer: a run that rests is not stuck
 LOCK_SECONDS = 30.0  # the longest wait for a locked row: it holds up the run, and live handling with it
+PULSE_SECONDS = 300.0  # the longest round without a handler: two waits for a row, a query for a rare key, and a rest
 
 
 class ReplayFailed(BusError):
@@ -57,6 +63,7 @@ def begin(wanted: ReplayFilter, who: str) -> tuple[ReplayRun, Preview]:
             event_id=wanted.event_id,
             who=who[:WHO_CHARACTERS_MAX],
             began_at=clock.now(),
+            moved_at=clock.now(),
             offsets=written(spans),
             matched=counted.matched,
         )
@@ -69,7 +76,8 @@ def resume(run: ReplayRun, who: str) -> None:
     with failpoints.atomic("replay.resume"):
         never = (ReplayRun.State.DONE, ReplayRun.State.FROZEN)
         unfinished = ReplayRun.objects.filter(id=run.id).exclude(state__in=never)
-        if not unfinished.exclude(offsets=NOWHERE).update(state=ReplayRun.State.RUNNING, ended_at=None, error=""):
+        resumed = {"ended_at": None, "error": "", "moved_at": clock.now(), "crashes": 0}
+        if not unfinished.exclude(offsets=NOWHERE).update(state=ReplayRun.State.RUNNING, **resumed):
             raise ReplayRefused(_why_refused(run))
         note(run, who)
     run.refresh_from_db()
@@ -101,7 +109,16 @@ def note(run: ReplayRun, who: str, *, count: int = 1) -> None:
         event_id=run.event_id,
         key=run.key,
         count=count,
+        replay=run.pk,
     )
+
+
+def fail(run: ReplayRun, why: str) -> None:
+    """Store that a running run has failed, and why. It can be resumed."""
+    with failpoints.atomic("replay.failed"):
+        running = ReplayRun.objects.filter(id=run.id, state=ReplayRun.State.RUNNING)
+        running.update(state=ReplayRun.State.FAILED, ended_at=clock.now(), error=why)
+    run.refresh_from_db()
 
 
 class Replay:
@@ -116,6 +133,7 @@ class Replay:
         self._on_progress = on_progress
         self._retry_on_contention = ContentionRetry(stop, LOCK_SECONDS)
         self._in_hand: Record | None = None
+        self._pulse = Pulse(f"Replay {run.pk} of group {run.group}", PULSE_SECONDS)
 
     def go(self) -> None:
         """Replay until the run is done, or until `stop` is set: then the run's state is still RUNNING.
@@ -123,18 +141,26 @@ class Replay:
         Raises ReplayFailed if a handler fails, and DatabaseError or InterfaceError if the database is unavailable. In
         both cases the run can be resumed.
         """
-        self.run.refresh_from_db()
-        for partition in spans_of(self.run):
-            began = time.monotonic()
-            while not self._stop.is_set() and self._is_on() and self._advance(partition):
-                self._on_progress(self.run)
-                self._stop.wait(RESTS * (time.monotonic() - began))
+        with self._pulse.alive():
+            self.run.refresh_from_db()
+            for partition in spans_of(self.run):
                 began = time.monotonic()
-        if not self._stop.is_set():
-            running = ReplayRun.objects.filter(id=self.run.id, state=ReplayRun.State.RUNNING)
-            with failpoints.atomic("replay.done"):
+                while not self._stop.is_set() and self._is_on() and self._advance(partition):
+                    self._pulse.beat()
+                    self._on_progress(self.run)
+                    self._stop.wait(min(RESTS * (time.monotonic() - began), REST_SECONDS_MAX))
+                    began = time.monotonic()
+            if not self._stop.is_set():
+                self._end()
+            self.run.refresh_from_db()
+
+    def _end(self) -> None:
+        """Store that the run is done. A run that was stopped and resumed meanwhile still has events to handle."""
+        with failpoints.atomic("replay.done"):
+            running = ReplayRun.objects.select_for_update().filter(id=self.run.id, state=ReplayRun.State.RUNNING)
+            run = running.first()
+            if run is not None and all(reached >= end for reached, end in spans_of(run).values()):
                 running.update(state=ReplayRun.State.DONE, ended_at=clock.now())
-        self.run.refresh_from_db()
 
     def _is_on(self) -> bool:
         """Return True while the run is running.
@@ -187,22 +213,41 @@ class Replay:
             if run.state != ReplayRun.State.RUNNING or spans_of(run)[partition] != before:  # another process was faster
                 self.run.refresh_from_db()
                 return run.state == ReplayRun.State.RUNNING
-            run.handled += self._handle(run, records)
-            reached = records[-1].offset + 1 if records else before[1]
+            handled, reached = self._handle(run, records) if records else (0, before[1])
+            run.handled += handled
             run.offsets = written({**spans_of(run), partition: (reached, before[1])})
-            run.save(update_fields=["offsets", "handled"])
+            run.moved_at, run.crashes = clock.now(), 0 if handled else run.crashes
+            run.save(update_fields=["offsets", "handled", "moved_at", "crashes"])
         self.run.offsets, self.run.handled = run.offsets, run.handled
         return bool(records)
 
-    def _handle(self, run: ReplayRun, records: Sequence[Record]) -> int:
-        group = self.wanted.group
-        known = inbox.known(group.name, [record.event_id for record in records], replay=run.id)
-        fresh = [record for record in records if record.event_id not in known]
-        for self._in_hand in fresh:
-            with replaying(), _traced(group.name, self._in_hand):
-                with_causation(self._in_hand, group.call, self._in_hand)
-        inbox.note(group.name, [record.event_id for record in fresh], replay=run.id)
-        return len(fresh)
+    def _handle(self, run: ReplayRun, records: Sequence[Record]) -> tuple[int, int]:
+        """Handle as many records as fit into BATCH_SECONDS. Return their number, and the offset after the last one."""
+        known = inbox.known(run.group, [record.event_id for record in records], replay=run.id)
+        until, fresh, reached = clock.monotonic() + batch.BATCH_SECONDS[connection.vendor], [], 0
+        for record in records:
+            if record.event_id not in known:
+                self._call(record)
+                fresh.append(record.event_id)
+            reached = record.offset + 1
+            if clock.monotonic() >= until:
+                break
+        inbox.note(run.group, fresh, replay=run.id)
+        return len(fresh), reached
+
+    def _call(self, record: Record) -> None:
+        """Run a record's handlers. Raises HandlerTimeout as a worker does, and what the handlers raise."""
+        self._in_hand, group = record, self.wanted.group
+        limit = group.seconds_for(record)
+        until = clock.monotonic() + limit
+        self._pulse.begins(record, limit, sql.interrupting(connection))
+        try:
+            with replaying(), _traced(group.name, record):
+                with_causation(record, group.call, record)
+        finally:
+            self._pulse.beat()
+        if clock.monotonic() > until:
+            raise HandlerTimeout(f"It took over {limit:g} s, which is what its handlers say (seconds=...)")
 
     def _records(self, partition: TopicPartition, between: tuple[int, int], records_max: int) -> list[Record]:
         rows = self.wanted.events({partition: between}).order_by("offset")
@@ -212,10 +257,7 @@ class Replay:
         record = self._in_hand
         told = f"{record.type} {record.event_id} (key {record.key}): " if record else ""
         told = printable(f"{told}{type(error).__name__}: {error}")
-        with failpoints.atomic("replay.failed"):
-            running = ReplayRun.objects.filter(id=self.run.id, state=ReplayRun.State.RUNNING)
-            running.update(state=ReplayRun.State.FAILED, ended_at=clock.now(), error=told)
-        self.run.refresh_from_db()
+        fail(self.run, told)
         return ReplayFailed(told)
 
 

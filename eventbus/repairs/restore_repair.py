@@ -223,6 +223,7 @@ def apply(backend: Backend, who: str, beyond: int = 0, wait: Callable[[float], o
         _pass_over(found.stretches, found.last)
         found.waiting = _number(_used_from(found), found.last)
         _fill_again({one.topic for one in found.behind})
+        _stop_replays()
         Divergence.objects.all().delete()
         Progress.objects.update(epoch=F("epoch") + 1)  # makes running workers begin again at the stored offsets
         OperatorAction.objects.create(
@@ -233,6 +234,13 @@ def apply(backend: Backend, who: str, beyond: int = 0, wait: Callable[[float], o
             f"{found.waiting} that waited have new ones; {len(found.behind)} partitions are filled again",
         )
     return found
+
+
+def _stop_replays() -> None:
+    """Stop the runs that were running when the backup was made: their operators decide again."""
+    why = "The database was restored: look whether this run is still wanted, then let it go on"
+    running = ReplayRun.objects.filter(state=ReplayRun.State.RUNNING)
+    running.update(state=ReplayRun.State.STOPPED, ended_at=clock.now(), error=why)
 
 
 def _pass_over(stretches: Iterable[Stretch], last: int) -> None:

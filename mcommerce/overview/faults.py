@@ -38,6 +38,7 @@ KINDS: dict[str, tuple[str | Promise, str]] = {
     "ignored-types": (gettext_lazy("A release did not know a type of event"), "ignoredtype"),
     "retrying": (gettext_lazy("Group %(about)s keeps failing"), "parkedkey"),
     "dead-letters": (gettext_lazy("Events could not be handled"), "deadletter"),
+    "replay": (gettext_lazy("A replay of group %(about)s has failed, or is stuck"), "replayrun"),
     "feature": (gettext_lazy("A part of the site cannot tell its faults"), "processrow"),
     "untrusted": (gettext_lazy("Records of others were set aside"), "untrustedrecord"),
 }
@@ -53,6 +54,7 @@ PARTS = {
     "leaving": gettext_lazy("This server is stopping"),
 }
 PAGES = {"breaker": "bus-breakers", "dead-letters": "bus-failures"}  # kinds that have a page of their own
+PAGES_OF_ROWS = {"replay": "bus-replay"}  # kinds whose rows each have one
 LISTS_BY_GROUP = ("deadletter", "ignoredtype", "parkedkey", "progress", "untrustedrecord")
 OF_FEEDS = "service:feed "  # how the ids of the services begin that are feeds of stations
 HEALTHY = "closed"  # the state of a circuit breaker that lets calls through
@@ -121,14 +123,16 @@ def _of_part(problem: Problem) -> Fault:
         link = reverse(problem.page) if problem.page else ""
         return Fault(problem.heading, problem, problem.since, link, _id(problem))
     title, model = KINDS[problem.kind]
+    return Fault(str(title) % {"about": problem.about}, problem, problem.since, _link(problem, model), _id(problem))
+
+
+def _link(problem: Problem, model: str) -> str:
+    if problem.kind in PAGES_OF_ROWS:
+        return reverse(PAGES_OF_ROWS[problem.kind], args=[problem.row])
     if problem.kind in PAGES:
-        return Fault(
-            str(title) % {"about": problem.about}, problem, problem.since, reverse(PAGES[problem.kind]), _id(problem)
-        )
+        return reverse(PAGES[problem.kind])
     link = reverse(f"admin:eventbus_{model}_changelist")
-    if problem.about and model in LISTS_BY_GROUP:
-        link += "?" + urlencode({"group": problem.about})
-    return Fault(str(title) % {"about": problem.about}, problem, problem.since, link, _id(problem))
+    return f"{link}?{urlencode({'group': problem.about})}" if problem.about and model in LISTS_BY_GROUP else link
 
 
 def _id(problem: Problem) -> str:

@@ -30,6 +30,7 @@ from tests.eventbus.contract_restores import TheDatabaseIsRestored
 from tests.eventbus.contract_standing import NothingTakesForEver
 from tests.eventbus.contract_starts import BeginsAsDeclared
 from tests.eventbus.contract_takeovers import TakenOver
+from tests.eventbus.contract_unattended_replays import ReplaysThatNeedAnOperator, ReplaysThatNobodyWatches
 from tests.eventbus.contract_watching import WatchedFromNowOn
 
 
@@ -61,6 +62,8 @@ class BackendContract(
     ReplayIsHandledOnce,
     ADryRunIsWhatFollows,
     ARunHasAnOperator,
+    ReplaysThatNobodyWatches,
+    ReplaysThatNeedAnOperator,
     WhatIsRepairedIsHandled,
     ABrokenWorldIsNotAPoisonEvent,
     PoisonThatLooksLikeTheWorld,

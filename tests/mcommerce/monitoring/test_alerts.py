@@ -64,6 +64,7 @@ FAULTS: dict[str, dict[str, str]] = {
         'mcommerce_fault{kind="feed", about="lyon"}': "1x60",
     },
     "WebhooksRefused": {'mcommerce_fault{kind="webhook", about="sandbox"}': "1x60"},
+    "ReplayFails": {'mcommerce_fault{kind="replay", about="orders"}': "1x60"},
     "NoticesFail": {'mcommerce_fault{kind="notices", about="webhook"}': "1x60"},
     "ServiceAway": {'outside_breaker_open{service="sandbox provider"}': "2x60"},
     "DiskFull": {'mcommerce_ready{part="disk", instance="a"}': "0x60"},

@@ -17,6 +17,7 @@ from eventbus.models import (
     ParkedKey,
     ProcessRow,
     Progress,
+    ReplayRun,
     Timer,
     UntrustedRecord,
 )
@@ -27,7 +28,9 @@ from tests.mcommerce.overview.conftest import FEED
 
 PAGE = "/eventbus/"
 QUERIES_MAX = 12  # of the whole page: four are for the session, the user and two kinds of permissions
-RARE = 4  # tables that are read only if they have rows: lost, ignored, untrusted with an example
+RARE = (
+    6  # tables that are read only if they have rows: lost, ignored, untrusted with an example, replays with their end
+)
 OF_REJECTED = 2  # which keys they stop, and how many events wait behind them
 EVENT = {"type": "t", "key": "k", "payload": b"", "headers": "{}"}
 
@@ -62,6 +65,7 @@ def everything_rarely_wrong() -> None:
     LostRecords.objects.create(**at, generation="", begin=0, end=1, count=1, noted_at=now)
     UntrustedRecord.objects.create(**at, offset=1, event_id=uuid7(), type="t", key="k", source="them", seen_at=now)
     OutboxRow.objects.create(**EVENT, topic="orders", event_id=uuid7(), created_at=now, rejected="too large")
+    ReplayRun.objects.create(group="orders", who="ada", began_at=now, ended_at=now, state=ReplayRun.State.FAILED)
 
 
 def faults(client: Client) -> int:
@@ -91,7 +95,7 @@ def test_rare_faults_take_one_for_each_table(operator: Client, django_assert_max
     operator.get(PAGE)
 
     with django_assert_max_num_queries(QUERIES_MAX + RARE + OF_REJECTED):
-        assert faults(operator) == often + 4
+        assert faults(operator) == often + 5
 
 
 def test_they_do_not_grow_with_groups_partitions_processes_and_feeds(

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from eventbus.models import OperatorAction, Progress, ReplayRun
 from eventbus.processes.replay_schedule import ReplaySchedule
-from tests.eventbus.bus_app import House, open_house
+from tests.eventbus.bus_app import House, Mended, open_house
 from tests.eventbus.busy_site import many
 from tests.mcommerce.overview.test_failures import LOOK, OPERATE, page_of, staff
 
@@ -85,6 +85,44 @@ def test_a_replay_is_stopped_and_goes_on(projection: House) -> None:
     carry_out()
 
     assert len(projection.seen()) == 2 * SAID
+
+
+def test_a_failed_replay_is_a_fault_that_leads_to_its_page_until_it_is_given_up(house: House) -> None:
+    broken = Mended(error=ValueError("of a customer"))
+    house.handler(call=broken, replayable=True)
+    house.say(*many("vase", SAID))
+    house.settle()
+    client = staff(LOOK, OPERATE)
+    url = choose(client, offset=0, partitions=partitions())
+    operate(client, "begin")
+    broken.names.add("vase")
+    carry_out()
+
+    overview = page_of(client, "/eventbus/")
+    assert "A replay of group house-a has failed, or is stuck" in overview
+    assert f'href="{url}"' in overview
+    assert "of a customer" not in overview + page_of(client, url), "who may not look into payloads"
+    assert "of a customer" in page_of(staff(LOOK, "view_payload", name="grace"), url)
+
+    operate(client, "stop")
+
+    assert "A replay of group" not in page_of(client, "/eventbus/")
+    run = ReplayRun.objects.get()
+    assert f'href="{url}">replay {run.pk}</a>' in page_of(client, reverse("bus-actions"))
+
+
+def test_looking_acts_on_nothing_and_a_form_of_another_site_neither(projection: House) -> None:
+    client = staff(LOOK, OPERATE)
+    choose(client, offset=0, partitions=partitions())
+    begin = reverse("bus-operate-replay", args=[ReplayRun.objects.get().pk, "begin"])
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = client.cookies
+
+    assert client.get(begin).status_code == 405
+    assert strict.post(begin).status_code == 403
+    assert strict.post(reverse(CHOICE, args=["house-a"]), {"offset": 0, "partitions": partitions()}).status_code == 403
+
+    assert [run.state for run in ReplayRun.objects.all()] == [ReplayRun.State.FROZEN]
 
 
 def test_who_may_only_look_sees_the_run_and_no_button(projection: House) -> None:
