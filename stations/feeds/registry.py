@@ -92,9 +92,11 @@ def _replay(entry: str) -> Feed:
         raise UnknownFeed(f"{entry!r} names no file: write it as replay:<name>=/path/to/recording.jsonl.gz.")
     try:
         answers = RecordedAnswers(Path(path), speed=settings.STATIONS_REPLAY_SPEED)
+        return RecordedFeed(name, answers, _reader_of(answers, name))
     except BadRecording as bad:
         raise UnknownFeed(str(bad)) from None
-    return RecordedFeed(name, answers, _reader_of(answers, name))
+    except ValueError:
+        raise UnknownFeed(f"{path} is a recording of an address that no feed has: record it again.") from None
 
 
 def _reader_of(answers: RecordedAnswers, name: str) -> Feed:

@@ -70,6 +70,7 @@ def record(path: Path, *bodies: bytes | Why, every_seconds: float = 60) -> None:
             recorder.through(partial(answered, body), "http://feed/stations")
         recorder.save()
         clock.advance(seconds=every_seconds)
+    recorder.close()
 
 
 def answered(body: bytes | Why) -> Answer:

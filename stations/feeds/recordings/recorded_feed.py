@@ -51,4 +51,8 @@ class RecordedFeed:
 
 
 def _later(at: datetime | None, age: timedelta) -> datetime | None:
-    return at and at + age
+    """Return the time so much later; None, as unknown, if no calendar has it."""
+    try:
+        return at and at + age
+    except OverflowError:
+        return None

@@ -4,35 +4,49 @@ Each poll is appended as a gzip member of its own. If the recorder is killed, th
 """
 
 import gzip
-import re
+import os
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated, BinaryIO
 
 import msgspec
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None  # type: ignore[assignment]
 
 LAYOUT = 1  # of the lines below; a file of another layout is refused
 HEADERS_KEPT = ("Retry-After", "Location", "Last-Modified")  # those that a reader of feeds looks at
 HEAD_BYTES_MAX = 64 * 2**10  # of the first line: a file without line ends must not fill the memory
 LINE_BYTES_MAX = 32 * 2**20  # twice the largest answer, since JSON escapes some characters
+TEXT_BYTES_MAX = 5 * 2**20  # of a body written as text: JSON may need six bytes for one, and the line has a limit
+PIECE_BYTES = 16 * 2**10  # read at once; packed by gzip's best, 16 MB
 
+_CUT = (EOFError, zlib.error, gzip.BadGzipFile)
 
-_SECRET = re.compile(r"([?&][^=&#]*(?:key|token|secret|password|auth)[^=&#]*=)[^&#]*", re.IGNORECASE)
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class BadRecording(ValueError):
-    """The file cannot be played. The text says why and what to do."""
+    """The file cannot be played or continued. The text says why and what to do."""
+
+
+class OtherFeed(ValueError):
+    """The file holds a recording of another feed."""
 
 
 class Head(msgspec.Struct, frozen=True):
-    """The first line: the name and the address of the recorded feed, and its format. The address is `covered`."""
+    """The first line: the name and the address of the recorded feed, and its format. The address is masked."""
 
     recording: int
     feed: str
     url: str
     is_gbfs: bool
-    begun_at: datetime
+    begun_at: Moment
 
 
 class RecordedAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,7 +56,7 @@ class RecordedAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     `missing`: no answer came, for this reason, a word of `outside.http.Why`.
     """
 
-    at: datetime
+    at: Moment
     url: str
     status: int = 0
     headers: dict[str, str] = {}
@@ -51,20 +65,63 @@ class RecordedAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     missing: str = ""
 
 
-def covered(url: str) -> str:
-    """Return the address with its keys and tokens masked: a recording is passed on to others."""
-    return _SECRET.sub(r"\1***", url)
+class RecordingWriter:
+    """The open file of a recording. No second one opens it meanwhile. Only its owner may read the file."""
 
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        self._file = file
+        try:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise BadRecording(f"{path} is written by another process: stop that, or choose another file") from None
 
-def create(path: Path, head: Head) -> None:
-    """Create the file with its first line. Raises FileExistsError, so that a repeated command loses no recording."""
-    with path.open("xb") as file:
-        file.write(_packed([head]))
+    @classmethod
+    def create(cls, path: Path, head: Head) -> "RecordingWriter":
+        """Create the file with its first line. Raises FileExistsError: a repeated command loses no recording."""
+        writer = cls(open(path, "xb", buffering=0, opener=_for_the_owner), path)  # noqa: SIM115
+        try:
+            writer._write(_packed([head]))
+        except OSError:
+            writer.close()
+            path.unlink()
+            raise
+        return writer
 
+    @classmethod
+    def resume(cls, path: Path, head: Head) -> "RecordingWriter":
+        """Open a recording of the same feed, and take away what a killed recorder left half.
 
-def append(path: Path, answers: Iterable[RecordedAnswer]) -> None:
-    with path.open("ab") as file:
-        file.write(_packed(answers))
+        Raises BadRecording and OtherFeed, and then leaves the file as it is.
+        """
+        writer = cls(open(path, "r+b", buffering=0), path)  # noqa: SIM115
+        try:
+            if (there := head_of(path)).feed != head.feed or there.url != head.url:
+                raise OtherFeed(f"{path} is a recording of {there.feed} at {there.url}: choose another file.")
+            _refuse_unreadable(path)
+            writer._file.truncate(_whole_bytes(path))
+        except BaseException:
+            writer.close()
+            raise
+        return writer
+
+    def append(self, answers: Iterable[RecordedAnswer]) -> None:
+        """Append these answers as a whole, or raise OSError and leave the file as it was."""
+        self._write(_packed(answers))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write(self, packed: bytes) -> None:
+        before, rest = self._file.seek(0, os.SEEK_END), memoryview(packed)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError:
+            with suppress(OSError):
+                self._file.truncate(before)
+            raise
 
 
 def head_of(path: Path) -> Head:
@@ -83,14 +140,54 @@ def head_of(path: Path) -> Head:
 
 def answers_of(path: Path) -> Iterator[RecordedAnswer]:
     """Return the answers in their order, as far as the file is whole: a killed recorder leaves a part of a line."""
+    with suppress(msgspec.MsgspecError, *_CUT, UnicodeDecodeError):
+        yield from _decoded(path)
+
+
+def _decoded(path: Path) -> Iterator[RecordedAnswer]:
     decoder = msgspec.json.Decoder(RecordedAnswer)
     with gzip.open(path) as file:
-        try:
-            file.readline(HEAD_BYTES_MAX)
-            while line := file.readline(LINE_BYTES_MAX):
-                yield decoder.decode(line)
-        except (msgspec.MsgspecError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError):
-            return
+        file.readline(HEAD_BYTES_MAX)
+        while line := file.readline(LINE_BYTES_MAX):
+            yield decoder.decode(line)
+
+
+def _refuse_unreadable(path: Path) -> None:
+    """Raise BadRecording if a line cannot be read: what stands after it would never be played."""
+    number = 1
+    try:
+        for _ in _decoded(path):
+            number += 1
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise BadRecording(f"{path} cannot be read after line {number}: choose another file") from None
+    except _CUT:
+        return
+
+
+def _whole_bytes(path: Path) -> int:
+    """Return the length of the file's whole gzip members. Raises BadRecording for damage that is no cut at the end."""
+    whole = read = 0
+    member, ends_in_line_end = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16), True
+    with path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            read += len(piece)
+            while piece:
+                try:
+                    text = member.decompress(piece)
+                except zlib.error:
+                    raise BadRecording(f"{path} is damaged after byte {whole}: choose another file") from None
+                ends_in_line_end = text.endswith(b"\n") if text else ends_in_line_end
+                if not member.eof:
+                    break
+                piece, member = member.unused_data, zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+                whole = read - len(piece)
+                if not ends_in_line_end:
+                    raise BadRecording(f"{path} lacks the end of a line at byte {whole}: choose another file")
+    return whole
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)  # an answer may hold a secret that nobody knows as one
 
 
 def _packed(lines: Iterable[msgspec.Struct]) -> bytes:

@@ -1,24 +1,31 @@
 """`manage.py record_stations`: write a feed's answers to a file, which STATIONS_FEEDS=replay:<file> plays again."""
 
 import json
+import logging
 import threading
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from eventbus import clock
 from eventbus.processes.command_runner import on_signal
+from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import Feed, PollFailed
 from stations.feeds.feed_names import is_replay
 from stations.feeds.gbfs import GbfsFeed
 from stations.feeds.jcdecaux import UnknownVersion
-from stations.feeds.recordings.recorder import OtherFeed, Recorder
-from stations.feeds.recordings.recording_file import LAYOUT, BadRecording, Head, covered
+from stations.feeds.recordings.recorder import Recorder
+from stations.feeds.recordings.recording_file import LAYOUT, BadRecording, Head, OtherFeed
 from stations.feeds.registry import UnknownFeed, feed_named, is_simulated
 from stations.services.poll_schedule import REAL_INTERVAL_MS_MIN, SIMULATED_INTERVAL_MS_MIN
 
+logger = logging.getLogger(__name__)
+
+INTERVAL_SECONDS_MAX = 86_400.0  # a day: a longer pause is cut when the file is played
 INTERVAL_SECONDS = 60.0  # the real feeds make new answers about once a minute
 
 
@@ -42,9 +49,9 @@ class Command(BaseCommand):
         if minutes is not None and not 0 < minutes < float("inf"):
             raise CommandError("--minutes must be above zero.")
         shortest = (SIMULATED_INTERVAL_MS_MIN if is_simulated(feed) else REAL_INTERVAL_MS_MIN) / 1_000
-        if not shortest <= interval < float("inf"):
-            raise CommandError(f"--interval must be at least {shortest:g} seconds for this feed.")
-        recorder = Recorder(file)
+        if not shortest <= interval <= INTERVAL_SECONDS_MAX:
+            raise CommandError(f"--interval must be at least {shortest:g} seconds for this feed, and at most a day.")
+        recorder = Recorder(file, secrets=[settings.JCDECAUX_API_KEY])
         try:
             source = _source(feed, url, recorder)
             recorder.begin(_head(source), goes_on=options["append"])
@@ -54,7 +61,10 @@ class Command(BaseCommand):
             raise CommandError(f"{file} cannot be written: {error.strerror}.") from None
         except (UnknownFeed, UnknownVersion, BadRecording, OtherFeed) as error:
             raise CommandError(str(error)) from None
-        self._record(source, recorder, interval, minutes)
+        try:
+            self._record(source, recorder, interval, minutes)
+        finally:
+            recorder.close()
 
     def _record(self, source: Feed, recorder: Recorder, interval: float, minutes: float | None) -> None:
         stopped = threading.Event()
@@ -76,6 +86,9 @@ class Command(BaseCommand):
         except PollFailed as failed:
             told |= {"ok": False, "reason": str(failed)}
             rest = failed.retry_after_seconds or 0.0
+        except Exception:  # the answer that our reader stumbles over is the one to record
+            logger.exception("Reading %s stopped on an error of our own", source.name)
+            told |= {"ok": False, "reason": str(Failure.OUR_ERROR)}
         try:
             told["answers"] = recorder.save()
         except OSError as error:
@@ -96,6 +109,8 @@ def _source(feed: str, url: str, recorder: Recorder) -> Feed:
     if is_replay(feed):
         raise CommandError("A recording is recorded already: name the feed itself, such as jcdecaux:lyon.")
     source = feed_named(feed, url=url, through=recorder.through)
+    if "@" in urlsplit(source.url).netloc:
+        raise CommandError("An address with a user's name or password is never asked: leave them out.")
     if source.contract is None:
         raise CommandError(f"Record one city of {feed}, such as {feed}:lyon: a recording is played as one city.")
     return source
@@ -105,7 +120,7 @@ def _head(source: Feed) -> Head:
     return Head(
         recording=LAYOUT,
         feed=source.name,
-        url=covered(source.url),
+        url=source.url,
         is_gbfs=isinstance(source, GbfsFeed),
         begun_at=clock.now(),
     )
