@@ -174,6 +174,7 @@ STATIONS_POLL_INTERVAL_MS = env.int("STATIONS_POLL_INTERVAL_MS", 0, validate=val
 STATIONS_REPLAY_SPEED = env.float("STATIONS_REPLAY_SPEED", 1.0, validate=validate.Range(min=0.01, max=3_600))
 STATIONS_HISTORY_DAYS = env.int("STATIONS_HISTORY_DAYS", 366, validate=POSITIVE)  # the same day a year ago
 STATIONS_HISTORY_HOURS_DAYS = env.int("STATIONS_HISTORY_HOURS_DAYS", 1827, validate=POSITIVE)  # five years
+STATIONS_FORECAST_DAYS = env.int("STATIONS_FORECAST_DAYS", 60, validate=POSITIVE)  # two months: a verdict and its check
 STATIONS_MAP_FILE = env.str("STATIONS_MAP_FILE", "")  # a .pmtiles file of this machine: streets and water
 STATIONS_TILE_URL = env.str("STATIONS_TILE_URL", "")  # "" draws the shipped outline of land, with no requests
 STATIONS_TILE_ATTRIBUTION = env.str("STATIONS_TILE_ATTRIBUTION", "").strip()  # plain text: the owner of the tiles

@@ -54,6 +54,7 @@ def start() -> None:
         _running.append(("bus", dispatcher))
         if apps.is_installed("stations"):
             _running.append(("poller", _start_poller()))
+            _running.append(("forecaster", _start_forecaster()))
         _say_what_this_is("all", dispatcher.tell)
 
 
@@ -119,6 +120,12 @@ def _start_poller() -> Running:
     from stations.polling import poller
 
     return poller.start_in_process()
+
+
+def _start_forecaster() -> Running:
+    from stations.forecast import forecaster
+
+    return forecaster.start_in_process()
 
 
 def stop() -> None:

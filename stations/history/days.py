@@ -36,6 +36,11 @@ def pack_some(feed: str, *, fence: Callable[[], object] = lambda: None) -> int:
     return len(due)
 
 
+def is_packed(feed: str, last: date) -> bool:
+    """Return True if nothing until the end of this day waits to be packed."""
+    return not _due(feed, last).exists()
+
+
 def last_full_day(feed: str) -> date | None:
     """Return the last day after whose end the feed has answered."""
     until = FeedSpan.objects.filter(feed=feed).aggregate(until=Max("until"))["until"]

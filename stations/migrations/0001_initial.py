@@ -223,4 +223,58 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('day', 'station'), name='stationhours_key')],
             },
         ),
+        migrations.CreateModel(
+            name='Forecast',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('feed', models.CharField(max_length=80, verbose_name='feed')),
+                ('contract', models.CharField(max_length=60, verbose_name='contract')),
+                ('made_at', models.DateTimeField(verbose_name='made at')),
+                ('written_at', models.DateTimeField(verbose_name='written at')),
+                ('learned_until', models.DateField(verbose_name='learned until')),
+                ('verdicts', models.JSONField(verbose_name='verdicts')),
+                ('entries', models.BinaryField(verbose_name='entries')),
+            ],
+            options={
+                'verbose_name': 'forecast',
+                'verbose_name_plural': 'forecasts',
+                'indexes': [models.Index(fields=['made_at'], name='forecast_made_at')],
+                'constraints': [models.UniqueConstraint(fields=('feed', 'contract', 'made_at'), name='forecast_key')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ForecastLesson',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('feed', models.CharField(max_length=80, verbose_name='feed')),
+                ('contract', models.CharField(max_length=60, verbose_name='contract')),
+                ('day', models.DateField(verbose_name='day')),
+                ('counts', models.BinaryField(verbose_name='counts')),
+            ],
+            options={
+                'verbose_name': 'lesson of the forecast',
+                'verbose_name_plural': 'lessons of the forecast',
+                'constraints': [models.UniqueConstraint(fields=('feed', 'contract', 'day'), name='forecastlesson_key')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ForecastScore',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('feed', models.CharField(max_length=80, verbose_name='feed')),
+                ('contract', models.CharField(max_length=60, verbose_name='contract')),
+                ('day', models.DateField(verbose_name='day')),
+                ('horizon', models.PositiveSmallIntegerField(verbose_name='horizon in minutes')),
+                ('target', models.CharField(max_length=5, verbose_name='target')),
+                ('forecasts', models.PositiveIntegerField(verbose_name='forecasts')),
+                ('model', models.PositiveBigIntegerField(verbose_name='errors of the model')),
+                ('table', models.PositiveBigIntegerField(verbose_name='errors of the table')),
+                ('as_now', models.PositiveBigIntegerField(verbose_name='errors of “as now”')),
+            ],
+            options={
+                'verbose_name': 'score of the forecast',
+                'verbose_name_plural': 'scores of the forecast',
+                'constraints': [models.UniqueConstraint(fields=('feed', 'contract', 'day', 'horizon', 'target'), name='forecastscore_key')],
+            },
+        ),
     ]

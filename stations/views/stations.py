@@ -18,6 +18,7 @@ from stations.feeds.cities import LIVE
 from stations.feeds.feed_interface import Bad
 from stations.feeds.feed_names import REPLAY
 from stations.feeds.registry import SIMULATOR, is_recorded, is_simulated
+from stations.forecast.showing import shown_forecast
 from stations.forms import RemarkForm
 from stations.live import live_updates
 from stations.live.feed_health import Condition, FeedHealth, feeds_remembered, health_of
@@ -86,6 +87,7 @@ def station(request: HttpRequest, feed: str, station_id: str) -> HttpResponse:
         return render(request, "stations/no_station.html", {"feed": feed, "station_id": station_id}, status=404)
     now = clock.now()
     health = next((one for one in feeds_remembered() if one.feed.name == feed), None)
+    near = neighbours(found)
     context = {
         "station": found,
         "city": statistics.city_name(found.contract),
@@ -93,7 +95,8 @@ def station(request: HttpRequest, feed: str, station_id: str) -> HttpResponse:
         "changes": StationHistory.objects.filter(feed=feed, station_id=station_id).order_by("-version")[:CHANGES_SHOWN],
         "chart": statistics.chart(found, now=now),
         "chart_hours": statistics.CHART_HOURS,
-        "neighbours": neighbours(found),
+        "neighbours": near,
+        "forecast": shown_forecast(found, near, is_live=health is not None and health.condition(now) == Condition.GOOD),
         "raw": msgspec.json.format(msgspec.json.encode(StationView.of(found)), indent=1).decode(),
         **_ground(),
         "answered_at": health and health.good_at,

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import ExitStack, closing
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from stations.feeds.feed_names import name_of
 from stations.feeds.http import is_loopback
 from stations.feeds.jcdecaux import UnknownVersion
 from stations.feeds.registry import UnknownFeed, feed_named
+from stations.forecast.forecaster import start_in_process
 from stations.models import PollPlan, PollRun
 from stations.polling.poller import Poller, PollerThreads
 from stations.services.poll_schedule import (
@@ -108,8 +110,11 @@ class Command(BaseCommand):
         # Poll in threads, so that this one is free for signals, however long a poll takes.
         pollers = PollerThreads(feeds, url=url, on_poll=self._say)
         heartbeat = Heartbeat("poll", lambda: ("active" if pollers.lead() else "standby", {}), end=os._exit)
-        with on_signal(pollers.stop), heartbeat:
+        forecaster = ExitStack()
+        with on_signal(pollers.stop), heartbeat, forecaster:
             pollers.start()
+            if not until_used_up:
+                forecaster.enter_context(closing(start_in_process()))
             while not pollers.wait(LOOK_SECONDS):
                 if until_used_up and not any(plan_of(name_of(name), now=clock.now()).running for name in feeds):
                     pollers.stop()

@@ -1,0 +1,47 @@
+"""The tables of the stations: their present, their past, the polls, the forecasts, and the visitors' remarks."""
+
+from stations.models.forecasts import Forecast, ForecastLesson, ForecastScore
+from stations.models.tables import (
+    ADDRESS_LENGTH_MAX,
+    FEED_LENGTH_MAX,
+    NAME_LENGTH_MAX,
+    REASON_LENGTH_MAX,
+    REMARK_LENGTH_MAX,
+    REMARK_NAME_LENGTH_MAX,
+    STATION_ID_LENGTH_MAX,
+    FeedSpan,
+    PollPlan,
+    PollRun,
+    RecentChange,
+    Remark,
+    RemarkBox,
+    Station,
+    StationDay,
+    StationHistory,
+    StationHours,
+    StationRuling,
+)
+
+__all__ = [
+    "ADDRESS_LENGTH_MAX",
+    "FEED_LENGTH_MAX",
+    "NAME_LENGTH_MAX",
+    "REASON_LENGTH_MAX",
+    "REMARK_LENGTH_MAX",
+    "REMARK_NAME_LENGTH_MAX",
+    "STATION_ID_LENGTH_MAX",
+    "FeedSpan",
+    "Forecast",
+    "ForecastLesson",
+    "ForecastScore",
+    "PollPlan",
+    "PollRun",
+    "RecentChange",
+    "Remark",
+    "RemarkBox",
+    "Station",
+    "StationDay",
+    "StationHistory",
+    "StationHours",
+    "StationRuling",
+]
