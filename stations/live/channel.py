@@ -58,7 +58,7 @@ class Channel:
         self._numbers = {key: number for number, key in enumerate(rows)}
         self._rows = dict(rows)
         self._log: deque[Logged] = deque()
-        self._frames: OrderedDict[tuple[int, Contracts], Delta] = OrderedDict()
+        self._frames: OrderedDict[tuple[int, int, Contracts], Delta] = OrderedDict()
         self._snapshot: bytes | None = None
 
     def put(self, key: str, row: Row | None, at: datetime, change: Change | None = None) -> None:
@@ -107,29 +107,30 @@ class Channel:
             self._snapshot = zlib.compress(msgspec.json.encode(told), COMPRESSION_LEVEL)
         return self._snapshot
 
-    def delta(self, after: int, without: Contracts = frozenset()) -> Delta:
+    def delta(self, after: int, without: Contracts = frozenset(), *, until: int | None = None) -> Delta:
         """Return the `delta` frame of all changes after `after`, but of the rows `without`; `reaches(after)` is True.
 
-        Each distinct frame is encoded once until the next change.
+        With `until` the changes end there, with present values all the same. Each distinct frame is encoded once until
+        the next change.
         """
-        wanted = (after, without)
+        wanted = (after, self.seq if until is None else until, without)
         if (made := self._frames.get(wanted)) is None:
-            made = self._frames[wanted] = self._delta(after, without)
+            made = self._frames[wanted] = self._delta(*wanted)
             if len(self._frames) > FRAMES_KEPT_MAX:
                 self._frames.popitem(last=False)
         self._frames.move_to_end(wanted)
         return made
 
-    def _delta(self, after: int, without: Contracts) -> Delta:
+    def _delta(self, after: int, until: int, without: Contracts) -> Delta:
         last: dict[int, Logged] = {}
-        for logged in self._since(after):
+        for logged in self._between(after, until):
             if logged.key not in without:
                 earlier = last.get(logged.number)
                 last[logged.number] = logged.after(earlier) if earlier else logged
         told = {
             **self._head("delta"),
             "prev": after,
-            "seq": self.seq,
+            "seq": until,
             "at": epoch_ms(self.at),
             "changes": [self._told(logged) for logged in last.values()],
         }
@@ -152,5 +153,5 @@ class Channel:
             return self._all_fields if before is not row else 0
         return sum(1 << field for field, (old, new) in enumerate(zip(before, row, strict=True)) if old != new)
 
-    def _since(self, seq: int) -> Iterable[Logged]:
-        return [*islice(reversed(self._log), self.seq - seq)][::-1]
+    def _between(self, after: int, until: int) -> Iterable[Logged]:
+        return [*islice(reversed(self._log), self.seq - until, self.seq - after)][::-1]

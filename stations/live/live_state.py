@@ -15,7 +15,7 @@ from stations.live.city_sums import CITY_FIELDS, CitySums
 from stations.live.rows import STATION_FIELDS, latest, station_row
 from stations.live.station_view import Change, StationView
 
-EPOCH_BYTES = 3  # random: a client that returns must not take another process's state for its own. In each delta
+EPOCH_BYTES = 6  # random: a client that returns never takes another process's state for its own. In each delta
 WORLD = ""  # the world's name in frames: no contract has it
 
 Views = dict[str, StationView]
@@ -59,6 +59,10 @@ class LiveState:
             self._world.put(contract, self._sums_of(contract).row(), at)
         self._unsummed.clear()
         self.version += 1
+
+    def knows(self, name: str) -> bool:
+        """Return True for the world, and for a city of which this object has ever had a station."""
+        return name == WORLD or name in self._cities
 
     def channel(self, name: str) -> Channel:
         """Return a city's channel, or the world's. A city that nobody knows has an empty one."""

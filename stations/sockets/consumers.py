@@ -30,7 +30,7 @@ class StationsConsumer(LiveSocket):
         return self.subscription.told if self.subscription else {}
 
     def answer(self, request: Subscribe) -> None:
-        self.subscription = Subscription(request)
+        self.subscription = Subscription(request, self.subscription)
         if request.station and self.fragments is None:
             self.open_page(request.station)
 

@@ -1,5 +1,6 @@
 """A client's subscription: how far the client is with each channel, and the frames that it lacks."""
 
+from stations.live.channel import Channel, Contracts, Delta
 from stations.live.live_state import WORLD, LiveState, encode
 from stations.sockets.protocol import Subscribe
 
@@ -10,11 +11,13 @@ class Subscription:
     """The contracts that a client follows, and with `world` the sums of the cities.
 
     `told` has the last seq sent to the client, for each channel. A client further behind than the kept changes gets a
-    snapshot again.
+    snapshot again. `earlier` is the socket's subscription until now: some of its frames may still be on their way.
     """
 
-    def __init__(self, request: Subscribe) -> None:
+    def __init__(self, request: Subscribe, earlier: "Subscription | None" = None) -> None:
         self.told: dict[str, int] = {}
+        self._sent: dict[str, int] = earlier._sent if earlier else {}  # to this socket, by all of its subscriptions
+        self._sent_epoch: str = earlier._sent_epoch if earlier else ""
         self._contracts, self._world, self._since = request.followed, request.world, request.since
         self._epoch = ""  # of the client's state; "": not looked at yet
         self._version = -1  # of the live state that was last looked at
@@ -27,7 +30,7 @@ class Subscription:
         elif self._version == state.version:
             return []
         self._version = state.version
-        frames = [frame for name in self._followed(state) if (frame := self._frame(state, name))]
+        frames = [frame for name in self._followed(state) for frame in self._frames(state, name)]
         if not self._answered:
             self._answered = True
             frames.append(SUBSCRIBED)
@@ -39,24 +42,44 @@ class Subscription:
         held = since.seqs if since and since.epoch == state.epoch else {}
         wanted = {*self._followed(state)}
         self._epoch, self.told = state.epoch, {name: seq for name, seq in held.items() if name in wanted}
+        if self._sent_epoch != state.epoch:
+            self._sent, self._sent_epoch = {}, state.epoch
 
     def _followed(self, state: LiveState) -> list[str]:
         """Return the names of the channels to send. The world comes first."""
         contracts = state.contracts if self._contracts is None else self._contracts
         return [*([WORLD] if self._world else []), *contracts]
 
-    def _frame(self, state: LiveState, name: str) -> str | bytes | None:
-        channel, told = state.channel(name), self.told.get(name)
+    def _frames(self, state: LiveState, name: str) -> list[str | bytes]:
+        told = self.told.get(name)
+        if told == 0 and not state.knows(name):
+            return []  # told already that it has no station
+        channel = state.channel(name)
         if told == channel.seq:
-            return None
+            return []
         if told is None or not channel.reaches(told):
-            self.told[name] = channel.seq
-            return channel.snapshot()
+            self._note(name, channel.seq)
+            return [channel.snapshot()]
         # Of the cities that it follows, a client counts the stations itself.
         without = self._contracts if name == WORLD and self._contracts else frozenset[str]()
-        delta = channel.delta(told, without)
+        frames = self._deltas(channel, told, without)
         # Send an empty delta only to keep a client whose own cities alone change within the kept changes.
-        if delta.empty and channel.well_reaches(told):
-            return None
-        self.told[name] = channel.seq
-        return delta.text
+        if all(frame.empty for frame in frames) and channel.well_reaches(told):
+            return []
+        self._note(name, channel.seq)
+        return [frame.text for frame in frames]
+
+    def _deltas(self, channel: Channel, told: int, without: Contracts) -> list[Delta]:
+        """Return the delta from `told` on, in two parts if frames on their way end in between.
+
+        The client has the first part then, and leaves it out. Else it would count what happened there twice.
+        """
+        sent = self._sent.get(channel.name, told)
+        if channel.name == WORLD or not told < sent < channel.seq:
+            return [channel.delta(told, without)]
+        return [channel.delta(told, without, until=sent), channel.delta(sent, without)]
+
+    def _note(self, name: str, seq: int) -> None:
+        self.told[name] = seq
+        if seq:  # so only of channels that exist: a client may name any others
+            self._sent[name] = seq
