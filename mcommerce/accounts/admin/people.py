@@ -19,6 +19,9 @@ from eventbus.admin.model_admin import BigTable
 from mcommerce.accounts.admin.rights import PeopleAdmin
 from mcommerce.accounts.models import Address, User
 from mcommerce.accounts.services import contacts
+from mcommerce.accounts.services.profile import ADDRESSES_MAX
+
+ADDRESS_FORMS_MAX = 5 * ADDRESSES_MAX  # of one request: each takes milliseconds, in the transaction of the whole page
 
 
 def change_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -49,6 +52,11 @@ class PersonForm(UserChangeForm):
 class Addresses(admin.StackedInline):
     model = Address
     extra = 0
+    max_num = ADDRESSES_MAX
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Make no more forms than a request may ask for. Django would make two thousand."""
+        return super().get_formset(request, obj, absolute_max=ADDRESS_FORMS_MAX, **kwargs)
 
 
 @admin.register(User)
