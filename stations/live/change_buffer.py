@@ -6,6 +6,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from django.db import DatabaseError, close_old_connections
+from msgspec import structs
 
 from stations.events import StationChanged
 from stations.feeds.active_feeds import active_feeds
@@ -87,15 +88,20 @@ class ChangeBuffer:
         return taken
 
     def _compared(self, event: StationChanged) -> Change | None:
-        if not self._active.shows(event.feed, event.contract):
-            return None
         held = self._versions.get(_key(event), 0)
+        if not held and not self._active.shows(event.feed, event.contract):
+            return None
         if event.version <= held:
             return None
         if event.version != held + 1:
             return self._reread(_key(event), event)
         self._versions[_key(event)] = event.version
-        return _change(StationView.of(event), event)
+        return _change(self._view(event), event)
+
+    def _view(self, told: Station | StationChanged) -> StationView:
+        """Return the station's view. One that moved to a city that another feed supplies is gone from here."""
+        view = StationView.of(told)
+        return view if self._active.shows(told.feed, told.contract) else structs.replace(view, gone=True)
 
     def _reread(self, key: Key, event: StationChanged | None = None) -> Change | None:
         """Return the station's row as a change, or None if it is not newer than the known version.
@@ -111,7 +117,7 @@ class ChangeBuffer:
         if row is None or row.version <= self._versions.get(key, 0):
             return None
         self._versions[key] = row.version
-        view = StationView.of(row)
+        view = self._view(row)
         return _change(view, event) if event and event.version == row.version else Change(view)
 
 

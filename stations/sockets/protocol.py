@@ -1,6 +1,6 @@
 """The requests that a browser may send on the stations' socket, parsed strictly."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -55,6 +55,7 @@ class Subscribe(msgspec.Struct, frozen=True):
 
 class _Any(msgspec.Struct):
     type: str
+    since: Any = None
 
 
 _any = msgspec.json.Decoder(_Any).decode
@@ -65,15 +66,22 @@ def read(text: str | None) -> Subscribe:
     """Return the request in a socket's message. Raises BadRequest if there is none that is valid."""
     if text is None:
         raise BadRequest("not_text", "Send JSON as text.", fatal=True)
-    if len(text.encode()) > MESSAGE_BYTES_MAX:
-        raise BadRequest("too_large", f"A message has at most {MESSAGE_BYTES_MAX} bytes.", fatal=True)
     try:
-        kind = _any(text).type
-    except (msgspec.DecodeError, RecursionError):
+        if len(text.encode()) > MESSAGE_BYTES_MAX:
+            raise BadRequest("too_large", f"A message has at most {MESSAGE_BYTES_MAX} bytes.", fatal=True)
+        asked = _any(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise BadRequest("bad_json", 'A message is a JSON object with a "type".', fatal=True) from None
-    if kind != "subscribe":
+    if asked.type != "subscribe":
         raise BadRequest("unknown_type", 'The only request is "subscribe".', fatal=True)
+    if _is_old(asked):
+        raise BadRequest("old_protocol", "The site has changed: load the page again.", fatal=True)
     try:
         return _subscribe(text)
     except msgspec.ValidationError as error:
         raise BadRequest("bad_subscribe", str(error), fatal=False) from None
+
+
+def _is_old(asked: _Any) -> bool:
+    """Return True for a page of protocol 1, which counted all changes together. It can read no frame of ours."""
+    return isinstance(asked.since, dict) and "seq" in asked.since

@@ -131,7 +131,7 @@ class LiveSocket(AsyncWebsocketConsumer):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self.pulling is None or self.pulling.done():
             return  # refused already: later requests do not matter
-        if self.message_rate.too_fast():
+        if self.message_rate.too_fast() or self.admission.too_fast(self.address):
             await self.refuse(CLOSE_TOO_MANY, "too_fast", "Too many messages: wait a little between them.")
             return
         try:
