@@ -4,17 +4,20 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from django.db.models import F, Max, QuerySet
 
 from eventbus import events
 from eventbus.audit import passed_events
 from eventbus.failures import dead_letter_requests
-from eventbus.models import OutboxRow, ParkedEvent, Progress
+from eventbus.models import OutboxRow, ParkedEvent, Progress, ReplayRun
 from eventbus.operations import pruning
 from eventbus.processes.pruning_schedule import PruningSchedule
+from eventbus.processes.replay_schedule import ReplaySchedule
 from eventbus.progress import inbox
-from eventbus.repairs import group_removal
+from eventbus.repairs import dry_runs, group_removal
 from eventbus.repairs.replay import Replay
+from eventbus.repairs.replay_filter import ReplayRefused
 from tests.simulation.mistakes.mistake import Promise, Right, mistake
 
 LATER = timedelta(days=1)
@@ -62,6 +65,47 @@ def a_handler_publishes_in_a_replay(right: Right) -> bool:
 def a_replay_has_no_inbox(right: Right, *given: Any, replay: int = inbox.LIVE) -> None:
     if replay == inbox.LIVE:
         right(*given)
+
+
+# --- a replay from the pages: its dry run, and its operator ---------------------------------------------------------
+
+
+@mistake(
+    dry_runs._count,
+    breaks=Promise.REPLAY,
+    noticed_by=["each_partition_is_counted_and_handled_as_counted", "a_number_that_has_changed_is_asked_for_again"],
+)
+def a_dry_run_counts_parked_events_too(right: Right, *given: Any) -> list[Any]:
+    return [msgspec.structs.replace(one, events=one.events + one.left_out, left_out=0) for one in right(*given)]
+
+
+@mistake(dry_runs.begin, breaks=Promise.REPLAY, noticed_by=["a_number_that_has_changed_is_asked_for_again"])
+def a_yes_to_one_number_begins_with_another(right: Right, *given: Any) -> None:
+    try:
+        right(*given)
+    except ReplayRefused:
+        right(*given)  # the new number is stored by now, and nobody has seen it
+
+
+@mistake(
+    dry_runs.begin,
+    breaks=Promise.REPLAY,
+    noticed_by=["only_who_saw_the_numbers_lets_it_begin_and_once"],
+)
+def anybody_says_yes_to_a_replay(right: Right, run: ReplayRun, who: str) -> None:
+    right(run, run.who)
+
+
+@mistake(
+    ReplaySchedule.__init__,
+    breaks=Promise.REPLAY,
+    noticed_by=[
+        "a_stopped_run_keeps_what_it_did_and_goes_on",
+        "a_process_that_lost_its_lease_leaves_the_run_to_another",
+    ],
+)
+def a_replay_goes_on_without_the_lease(right: Right, self: ReplaySchedule, stop: Any, fence: Any) -> None:
+    right(self, stop, lambda: None)
 
 
 # --- redelivery ----------------------------------------------------------------------------------------------------
