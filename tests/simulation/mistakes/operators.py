@@ -15,7 +15,7 @@ from eventbus.operations import pruning
 from eventbus.processes.pruning_schedule import PruningSchedule
 from eventbus.processes.replay_schedule import ReplaySchedule
 from eventbus.progress import inbox
-from eventbus.repairs import dry_runs, group_removal
+from eventbus.repairs import dry_runs, failing_replays, group_removal
 from eventbus.repairs.replay import Replay
 from eventbus.repairs.replay_filter import ReplayRefused
 from tests.simulation.mistakes.mistake import Promise, Right, mistake
@@ -106,6 +106,29 @@ def anybody_says_yes_to_a_replay(right: Right, run: ReplayRun, who: str) -> None
 )
 def a_replay_goes_on_without_the_lease(right: Right, self: ReplaySchedule, stop: Any, fence: Any) -> None:
     right(self, stop, lambda: None)
+
+
+@mistake(
+    ReplaySchedule._takes_up,
+    breaks=Promise.REPLAY,
+    noticed_by=["an_event_that_ends_each_process_ends_the_run_and_not_every_process"],
+)
+def a_replay_ends_one_process_after_the_other(right: Right, *given: Any) -> bool:
+    return True
+
+
+@mistake(
+    failing_replays._failing,
+    breaks=Promise.VISIBLE,
+    noticed_by=[
+        "a_failed_run_is_told_until_it_goes_on_or_is_given_up",
+        "a_run_that_nobody_carries_out_is_told_and_one_that_waits_for_it_is_not",
+        "a_run_of_a_command_that_was_killed_is_told_and_goes_on_from_its_page",
+        "a_lost_log_fails_only_the_runs_that_were_running",
+    ],
+)
+def nobody_is_told_of_a_failed_replay(right: Right) -> list[Any]:
+    return []
 
 
 # --- redelivery ----------------------------------------------------------------------------------------------------
