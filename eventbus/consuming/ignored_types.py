@@ -28,18 +28,24 @@ def is_known(wire_type: str) -> bool:
 
 def note(progress: Progress, record: Record) -> None:
     """Count an ignored event of this site if its type is unknown, in the transaction that passes it."""
-    if not record.ours or is_known(record.type):
+    if record.ours:
+        more(progress, record.type, 1)
+
+
+def more(progress: Progress, wire_type: str, events: int) -> None:
+    """Count so many ignored events of this site if their type is unknown, in the transaction that passes them."""
+    if is_known(wire_type):
         return
     now = clock.now()
     row, new = IgnoredType.objects.get_or_create(
         group=progress.group,
         topic=progress.topic,
         partition=progress.partition,
-        type=record.type,
-        defaults={"events": 1, "first_at": now, "last_at": now},
+        type=wire_type,
+        defaults={"events": events, "first_at": now, "last_at": now},
     )
     if not new:  # no other process counts here: the caller holds the group's progress
-        row.events, row.last_at = row.events + 1, now
+        row.events, row.last_at = row.events + events, now
         row.save(update_fields=["events", "last_at"])
 
 

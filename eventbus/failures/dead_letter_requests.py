@@ -15,6 +15,7 @@ DISCARDED_AT_ONCE = 500  # the most parked events that one transaction discards,
 # The fields that a discarded event keeps when it moves from the parked events to the dead letters, and back.
 KEPT = ("group", "event_id", "topic", "partition", "offset", "type", "key", "payload", "headers")
 BEHIND = "DiscardedBehind"  # the error class of an event that never failed, but was parked behind a discarded one
+SKIPPED = "SkippedByOperator"  # that of an event which never failed, but which an operator had the group skip
 
 
 def apply_request(group: Group, dead_letter: DeadLetter, progress: Progress) -> set[int]:

@@ -10,10 +10,11 @@ from django.db.models import Exists, OuterRef
 
 from eventbus import registry
 from eventbus.errors import OutcomeUnknown
+from eventbus.failures.dead_letter_requests import SKIPPED
 from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, OutboxRow, ParkedEvent, ParkedKey, Progress
 from eventbus.progress.inbox import LIVE
 
-State = Literal["handled", "expected", "retrying", "waits", "dead", "discarded", "passed"]
+State = Literal["handled", "expected", "retrying", "waits", "dead", "discarded", "skipped", "passed"]
 
 
 class Handling(msgspec.Struct, frozen=True):
@@ -25,6 +26,7 @@ class Handling(msgspec.Struct, frozen=True):
     - "retrying": `attempts` have failed, and it is tried again `at` this time.
     - "waits": it waits behind an earlier event of its key that failed.
     - "dead", "discarded": it failed for good `at` this time. An operator must decide, or has discarded it.
+    - "skipped": an operator had the group skip it `at` this time, before it was tried.
     - "passed": the group went on without handling it, for instance because the group is younger than the event.
     """
 
@@ -69,6 +71,8 @@ class Handlings:
 
     def _one(self, group: str, event: OutboxRow) -> Handling:
         if letter := self._dead.get(event.event_id, {}).get(group):
+            if letter.error_class == SKIPPED:
+                return Handling(group, "skipped", letter.discarded_at)
             state: State = "dead" if letter.state == DeadLetter.State.OPEN else "discarded"
             error = f"{letter.error_class}: {letter.error}" if letter.error_class else letter.error
             return Handling(group, state, letter.discarded_at or letter.died_at, None, letter.attempts, error)

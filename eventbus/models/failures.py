@@ -70,10 +70,10 @@ class ParkedEvent(StoredEvent):
 class DeadLetter(StoredEvent):
     """An event that failed for good, byte for byte, until an operator requeues or discards it.
 
-    A discarded dead letter can be restored for a while. `behind`: the event never failed, but was parked behind a dead
-    letter and discarded with it. `cause`: the fingerprint of group, type, handler, error class and line, by which
-    failures are counted (eventbus.failures.causes). `through`: the id of the last parked event that a discard request
-    includes.
+    A discarded dead letter can be restored for a while. `behind`: the event never failed. It was parked behind a dead
+    letter and discarded with it, or an operator had the group skip it. `cause`: the fingerprint of group, type,
+    handler, error class and line, by which failures are counted (eventbus.failures.causes). `through`: the id of the
+    last parked event that a discard request includes.
     `decision`: the number of the operator's last decision, which may cover several dead letters: the id of its first
     action.
     """

@@ -37,6 +37,7 @@ class OperatorAction(models.Model):
         PRUNE = "prune", _("prune")
         TOPICS = "topics", _("set up topics")
         LOG_LEVEL = "log-level", _("set or end a log level")
+        SKIP = "skip", _("skip waiting events")
 
     at = models.DateTimeField(_("when"))
     who = models.CharField(_("who"), max_length=WHO_CHARACTERS_MAX)
@@ -73,12 +74,13 @@ class OperatorAction(models.Model):
 
 
 class BulkRun(models.Model):
-    """One action of an operator over many dead letters: exactly those that were shown, whatever comes in meanwhile.
+    """One action of an operator over many events: exactly those that were shown, whatever comes in meanwhile.
 
-    `ids`: the letters, as ranges (eventbus.selections.row_ids). `passed`: the id of the last letter that the run has
-    dealt with, and `asked` and `refused` their numbers. `decision`: the number of its action in the audit trail, and of
-    its letters. `through`: the id of the last parked event that a discard includes, and `parked` their number.
-    `undoes`: the run whose discard this one undoes.
+    They are dead letters. Only a skip is about events that wait in the log: `counted` is JSON, its `Stretch` of each
+    partition (eventbus.repairs.skipping). `ids`: the letters, as ranges (eventbus.selections.row_ids). `passed`: the id
+    of the last letter that the run has dealt with, and `asked` and `refused` their numbers. `decision`: the number of
+    its action in the audit trail, and of its letters. `through`: the id of the last parked event that a discard
+    includes, and `parked` their number. `undoes`: the run whose discard or skip this one undoes.
     """
 
     class Action(models.TextChoices):
@@ -86,6 +88,7 @@ class BulkRun(models.Model):
         DISCARD = "discard", _("discard")
         RESTORE = "restore", _("restore")
         EXPORT = "export", _("export")
+        SKIP = "skip", _("skip waiting events")
 
     class State(models.TextChoices):
         FROZEN = "frozen", _("waits for a yes")
@@ -105,6 +108,7 @@ class BulkRun(models.Model):
     code_line = models.CharField(_("raised at"), max_length=CODE_LINE_CHARACTERS_MAX, default="", blank=True)
     cause = models.CharField(_("cause"), max_length=CAUSE_CHARACTERS)
     ids = models.TextField(_("dead letters"))
+    counted = models.TextField(_("counted"), default="", blank=True)
     total = models.PositiveIntegerField(_("how many"))
     passed = models.PositiveBigIntegerField(_("passed"), default=0)
     asked = models.PositiveIntegerField(_("asked for"), default=0)

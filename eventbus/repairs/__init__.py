@@ -1,1 +1,1 @@
-"""Repair the bus: replay, redeliver, requeue, discard, republish, and mend what a restore left behind."""
+"""Repair the bus: replay, skip, redeliver, requeue, discard, republish, and mend what a restore left behind."""

@@ -24,6 +24,7 @@ from eventbus.selections.failure_groups import FailureGroup, letters_of
 
 SELECTED_MAX = 20_000  # letters of one run: their ids are in the page that shows them, 140 kB of it at most
 FORGOTTEN_DAYS = 1  # a selection to which nobody said yes is deleted after so long
+UNDOABLE = (BulkRun.Action.DISCARD, BulkRun.Action.SKIP)  # a skip discards events that wait in the log
 
 _FROZEN, _RUNNING, _DONE = BulkRun.State.FROZEN, BulkRun.State.RUNNING, BulkRun.State.DONE
 _DESCRIBED = ("cause", "group", "type", "handler", "error_class", "code_line")
@@ -60,7 +61,7 @@ def freeze(
 
     `with_parked`: a discard also includes the events that are parked behind the letters now.
     """
-    _forget_old()
+    forget_old()
     open_now = letters_of(found.cause).filter(dead_letters.possible(DeadLetter.Request.DISCARD))
     among = open_now.filter(id__range=(min(ids), max(ids))) if ids else open_now.none()
     chosen = sorted(set(among.values_list("id", flat=True)) & set(ids))
@@ -74,9 +75,9 @@ def freeze_undo(run: BulkRun, who: str) -> BulkRun:
 
     It holds the oldest SELECTED_MAX events. Once they are restored, the rest can be restored by another run.
     """
-    _forget_old()
-    if run.action != BulkRun.Action.DISCARD or run.decision is None:
-        raise RunRefused(_("Only a discard can be undone."))
+    forget_old()
+    if run.action not in UNDOABLE or run.decision is None:
+        raise RunRefused(_("Only a discard or a skip can be undone."))
     if run.state != _DONE or progress(run).waiting:
         raise RunRefused(_("This discard is still under way. Wait until it is done."))
     undoing = BulkRun.objects.filter(undoes=run.pk)
@@ -108,7 +109,8 @@ def _store(run: BulkRun, ids: Sequence[int]) -> BulkRun:
     return run
 
 
-def _forget_old() -> None:
+def forget_old() -> None:
+    """Delete the frozen runs to which nobody said yes for FORGOTTEN_DAYS."""
     before = clock.now() - timedelta(days=FORGOTTEN_DAYS)
     BulkRun.objects.filter(state=_FROZEN, shown_at__lt=before).delete()
 
@@ -126,7 +128,8 @@ def begin(run: BulkRun, who: str) -> None:
     _refuse_other_number(run)
     now, state = clock.now(), _DONE if run.action == BulkRun.Action.EXPORT else _RUNNING
     with transaction.atomic():
-        frozen = BulkRun.objects.filter(pk=run.pk, state=_FROZEN, who=who[:WHO_CHARACTERS_MAX])
+        mine = BulkRun.objects.filter(pk=run.pk, state=_FROZEN, who=who[:WHO_CHARACTERS_MAX])
+        frozen = mine.exclude(action=BulkRun.Action.SKIP)  # `skips.begin` begins those
         if not frozen.update(state=state, began_at=now, ended_at=now if state == _DONE else None):
             raise RunRefused(_("This selection has begun already, or is another operator’s."))
         action = OperatorAction.objects.create(

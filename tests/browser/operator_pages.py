@@ -101,7 +101,14 @@ def ask_to_replay(page: Page, site: LiveSite) -> None:
     expect(page.locator("#yes")).to_be_visible()
 
 
+def choose_skip(page: Page, site: LiveSite) -> None:
+    at_desk("bus-groups", after=cancel_order)(page, site)
+    page.locator("#skip-orders").click()
+    expect(page.locator("#count")).to_be_visible()
+
+
 OPERATOR_SCENES = [
+    Scene("bus-choose-skip", "bus-choose-skip", choose_skip),
     Scene("bus-choose-replay", "bus-choose-replay", choose_replay),
     Scene("bus-replay", "bus-replay", ask_to_replay),
     Scene("bus-failures", "bus-failures", refreshed("bus-failures", after=have_failures)),

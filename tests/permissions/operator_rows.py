@@ -65,6 +65,13 @@ def choose(client: Client) -> Form:
     return {"offset": "0", "partitions": [f"{topic}/0"]}
 
 
+def choose_skip(client: Client) -> Form:
+    """The choice of an event that waits for a group."""
+    [partition] = choose(client)["partitions"]
+    Progress.objects.update(offset=0)
+    return {"offset": "1000", "partitions": [partition]}
+
+
 def stop(client: Client) -> Form:
     """Nothing more than a replay that runs."""
     ReplayRun.objects.update(state="running")
@@ -90,6 +97,7 @@ ROUTES: dict[str, Route] = {
     "bus-undo-run": Route(get=NO_METHOD, post=OPERATE, data=undo),
     "bus-export": Route(get=OPERATE),
     "bus-choose-replay": Route(get=OPERATE, post=OPERATE, data=choose),
+    "bus-choose-skip": Route(get=OPERATE, post=OPERATE, data=choose_skip),
     "bus-replay": Route(get=LOOK, parts=("?part=state",)),
     "bus-operate-replay": Route(get=NO_METHOD, post=OPERATE, data=stop),
     "bus-log-level": Route(get=ADMINISTER, post=ADMINISTER, data={"logger": "eventbus", "level": "DEBUG"}),

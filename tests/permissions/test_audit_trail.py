@@ -13,7 +13,7 @@ from tests.permissions import access_table, inventory, operator_rows, sample_row
 from tests.permissions.operator_rows import CAUSE
 
 # They only store a selection, to which the operator has still to say yes.
-FREEZES = {"bus-select", "bus-undo-run", "bus-choose-replay"}
+FREEZES = {"bus-select", "bus-undo-run", "bus-choose-replay", "bus-choose-skip"}
 
 
 @pytest.fixture

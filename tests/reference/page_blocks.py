@@ -48,7 +48,7 @@ KEPT = {
     "docs/monitoring.md": ("tests.mcommerce.monitoring.test_docs:BLOCKS",),
     "docs/operations.md": (
         *("tests.test_compose:SECRETS", "tests.test_compose:REPLACING", "tests.test_backup:TYPED"),
-        *(f"tests.reference.test_operations_page:{name}" for name in ("DECIDING", "REPLAYING")),
+        *(f"tests.reference.test_operations_page:{name}" for name in ("DECIDING", "REPLAYING", "SKIPPING")),
         *("tests.reference.test_operations_page_on_kafka:TOPICS", "tests.eventbus.test_kafka_database_restored:TYPED"),
     ),
     "docs/reference/bus.md": ("tests.reference.test_bus_page_code:BLOCKS",),

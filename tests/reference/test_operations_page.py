@@ -23,8 +23,10 @@ from tests.reference.tables import ROOT
 PAGE = (ROOT / "docs/operations.md").read_text()
 [DECIDING] = re.findall(r"^```sh\n(manage.py eventbus requeue .*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 [REPLAYING] = re.findall(r"^```sh\n(manage.py eventbus replay .*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+[SKIPPING] = re.findall(r"^```sh\n(manage.py eventbus pause .*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 REQUEUE, DISCARD, UNDO = commands_in_shell(DECIDING)
 DRY_RUN, SINCE, ONE_KEY = commands_in_shell(REPLAYING)
+PAUSE, COUNT, SKIP, RESUME, UNDO_SKIP = commands_in_shell(SKIPPING)
 
 
 def value(words: list[str], option: str) -> str:
@@ -120,3 +122,37 @@ def test_the_events_of_one_key_mend_its_row() -> None:
     assert run(*ONE_KEY)[0] == 0
 
     assert [one.product_id for one in Offer.objects.all()] == [PRODUCT_ID]
+
+
+# --- skipping ------------------------------------------------------------------------------------------------------
+
+GOES_ON_AT, SKIPPED = datetime.fromisoformat(value(SKIP, "--to-time")), int(value(SKIP, "--expect"))
+
+
+@pytest.fixture
+def late(house: House, bus_clock: Any) -> House:
+    """A group that is paused, as many events from before the page's time as the page counts, and one from later."""
+    house.handler(GROUP)
+    assert run(*PAUSE)[0] == 0
+    bus_clock.hold(GOES_ON_AT - timedelta(hours=1))
+    house.say(*many(KEY, SKIPPED))
+    bus_clock.hold(GOES_ON_AT)
+    house.say((KEY, SKIPPED + 1))
+    house.settle()
+    return house
+
+
+def test_old_events_are_counted_skipped_and_brought_back(late: House) -> None:
+    code, said, _ = run(*COUNT)
+    assert (code, f"to skip: {SKIPPED} events" in said, places()) == (0, True, {"pending": SKIPPED + 1})
+
+    code, said, complaint = run(*SKIP)
+    assert (code, complaint) == (0, "")
+    assert run(*RESUME)[0] == 0
+    late.settle()
+    assert places() == {"handled": 1, "discarded": SKIPPED}
+
+    [number] = re.findall(r"undo --decision (\d+)", said)
+    assert run(*UNDO_SKIP[:-1], number)[0] == 0
+    late.settle()
+    assert places() == {"handled": SKIPPED + 1}

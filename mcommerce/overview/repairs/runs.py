@@ -12,12 +12,13 @@ from django.views.decorators.http import require_POST, require_safe
 
 from eventbus.models import BulkRun
 from eventbus.repairs.dead_letters import UNDO_DAYS
-from eventbus.selections import bulk_runs, export
+from eventbus.repairs.skipping import SkipRefused
+from eventbus.selections import bulk_runs, export, skips
 from eventbus.selections.bulk_runs import RunRefused
 from mcommerce import staff_permissions
 from mcommerce.overview.frame import MAY_LOOK, MAY_OPERATE, PART, for_staff, live, may_see_payloads
 
-TAB = "bus-failures"
+TABS = {BulkRun.Action.SKIP: "bus-groups"}  # where an action is chosen; the others among the failures
 
 
 @require_safe
@@ -28,6 +29,7 @@ def run(request: HttpRequest, run: int) -> HttpResponse:
     at = bulk_runs.progress(found)
     context = {
         "title": _("Bulk run %(number)d") % {"number": found.pk},
+        "stretches": skips.stretches(found),
         "run": found,
         "progress": at,
         "is_mine": found.who == request.user.get_username(),
@@ -37,11 +39,12 @@ def run(request: HttpRequest, run: int) -> HttpResponse:
         "undone": BulkRun.objects.filter(undoes=found.pk).exclude(state=BulkRun.State.FROZEN).last(),
         "can_undo": _can_undo(found, waiting=at.waiting),
     }
-    return live(request, TAB, "overview/repairs/run.html", context, part=PART in request.GET)
+    tab = TABS.get(BulkRun.Action(found.action), "bus-failures")
+    return live(request, tab, "overview/repairs/run.html", context, part=PART in request.GET)
 
 
 def _can_undo(found: BulkRun, *, waiting: int) -> bool:
-    if found.action != BulkRun.Action.DISCARD or found.state != BulkRun.State.DONE or waiting:
+    if found.action not in bulk_runs.UNDOABLE or found.state != BulkRun.State.DONE or waiting:
         return False
     under_way = BulkRun.objects.filter(undoes=found.pk, state=BulkRun.State.RUNNING).exists()
     return not under_way and bulk_runs.undoable(found).exists()
@@ -52,9 +55,10 @@ def _can_undo(found: BulkRun, *, waiting: int) -> bool:
 def begin(request: HttpRequest, run: int) -> HttpResponse:
     """Begin a run to which its operator says yes."""
     found = get_object_or_404(BulkRun, pk=run)
+    begins = skips.begin if found.action == BulkRun.Action.SKIP else bulk_runs.begin
     try:
-        bulk_runs.begin(found, request.user.get_username())
-    except RunRefused as refused:
+        begins(found, request.user.get_username())
+    except (RunRefused, SkipRefused) as refused:
         messages.error(request, str(refused))
     return redirect("bus-run", run=found.pk)
 

@@ -7,6 +7,7 @@ from mcommerce.overview.repairs.actions import actions
 from mcommerce.overview.repairs.breakers import breakers, close
 from mcommerce.overview.repairs.failures import failure, failures, select
 from mcommerce.overview.repairs.replays import choose_replay, operate_replay, replay
+from mcommerce.overview.repairs.skips import choose_skip
 
 urlpatterns = [
     path("failures/", failures, name="bus-failures"),
@@ -17,6 +18,7 @@ urlpatterns = [
     path("runs/<int:run>/undo/", runs.undo, name="bus-undo-run"),
     path("runs/<int:run>/letters.jsonl", runs.download, name="bus-export"),
     path("groups/<str:projection>/replay/", choose_replay, name="bus-choose-replay"),
+    path("groups/<str:projection>/skip/", choose_skip, name="bus-choose-skip"),
     path("replays/<int:replay>/", replay, name="bus-replay"),
     path("replays/<int:replay>/<slug:step>/", operate_replay, name="bus-operate-replay"),
     path("actions/", actions, name="bus-actions"),

@@ -4,10 +4,10 @@ One module for each theme. A mistake is a function that stands in for one of the
 Processes of chaos and of the sweep make the same mistakes by name.
 """
 
-from tests.simulation.mistakes import delivery, effects, failures, kafka, operators, order, reports, stops
+from tests.simulation.mistakes import delivery, effects, failures, kafka, operators, order, reports, skips, stops
 from tests.simulation.mistakes.mistake import Mistake, by_name
 
-THEMES = (delivery, order, effects, failures, stops, operators, reports, kafka)
+THEMES = (delivery, order, effects, failures, stops, operators, skips, reports, kafka)
 MISTAKES = {name: one for theme in THEMES for name, one in by_name(vars(theme)).items()}
 
 

@@ -1,0 +1,97 @@
+"""`eventbus skip`, as an operator types it."""
+
+import json
+
+import pytest
+
+from eventbus.models import BulkRun, OperatorAction
+from tests.eventbus.bus_app import House
+from tests.eventbus.busy_site import many, places
+from tests.eventbus.skip_steps import paused_with, resumed
+from tests.eventbus.test_commands import run
+
+MANY = 4
+
+
+@pytest.fixture
+def waiting(house: House) -> House:
+    """The group is paused, and so many events of one key wait for it."""
+    house.handler()
+    paused_with(house, *many("vase", MANY))
+    OperatorAction.objects.all().delete()
+    return house
+
+
+def skip(*arguments: str) -> tuple[int, str, str]:
+    return run("eventbus", "skip", "house-a", *arguments)
+
+
+def test_a_dry_run_counts_and_writes_nothing(waiting: House) -> None:
+    code, said, _ = skip("--to-offset", "3", "--dry-run")
+
+    assert (code, "to skip: 3 events" in said) == (0, True)
+    assert (waiting.dead(), BulkRun.objects.count(), OperatorAction.objects.count()) == ([], 0, 0)
+    resumed(waiting)
+    assert places() == {"handled": MANY}
+
+
+def test_what_was_counted_is_skipped_and_undone(waiting: House) -> None:
+    code, said, complaint = skip("--to-offset", "3", "--expect", "3", "--json")
+    assert (code, complaint) == (0, "")
+    told = json.loads(said)
+    assert (told["events"], [one["events"] for one in told["partitions"]]) == (3, [3])
+    resumed(waiting)
+    assert waiting.seen(name="vase") == [4]
+
+    assert run("eventbus", "undo", "--decision", str(told["decision"]))[0] == 0
+    waiting.settle()
+
+    assert waiting.seen(name="vase") == [4, 1, 2, 3]
+    assert places() == {"handled": MANY}
+
+
+def test_a_time_in_the_future_skips_all_that_waits_now(waiting: House) -> None:
+    code, said, _ = skip("--to-time", "2126-01-01T00:00:00Z", "--yes")
+    resumed(waiting)
+
+    assert (code, f"skipped: {MANY} events" in said) == (0, True)
+    assert "manage.py eventbus resume house-a" in said
+    assert places() == {"discarded": MANY}
+
+
+def test_another_number_or_no_word_skips_nothing(waiting: House) -> None:
+    code, _, complaint = skip("--to-offset", "3", "--expect", "2")
+    assert (code, "These are 3 events, and not 2" in complaint) == (1, True)
+    code, _, complaint = skip("--to-offset", "3")
+    assert (code, "--expect 3" in complaint) == (2, True)
+
+    resumed(waiting)
+    assert places() == {"handled": MANY}
+
+
+def test_a_group_that_flows_is_to_be_paused_first(house: House) -> None:
+    house.handler()
+
+    code, _, complaint = skip("--to-offset", "3", "--yes")
+
+    assert (code, "manage.py eventbus pause house-a" in complaint) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "Say where it shall go on"),
+        (["--to-offset", "3", "--to-time", "2126-01-01T00:00:00Z"], "Say where it shall go on"),
+        (["--to-offset", "3", "--partition", "garden/0"], "does not read garden"),
+    ],
+)
+def test_a_wrong_line_is_explained(waiting: House, arguments: list[str], text: str) -> None:
+    code, _, complaint = skip(*arguments)
+
+    assert (code, text in complaint) == (2, True)
+
+
+def test_an_unknown_group_is_named_beside_those_that_are_known(waiting: House) -> None:
+    code, _, complaint = run("eventbus", "skip", "nobody", "--to-offset", "3")
+
+    assert (code, "No such group: nobody. Known: house-a" in complaint) == (2, True)
