@@ -39,16 +39,16 @@ class Knowledge(NamedTuple):
 
 def knowledge_of(city: City, before: date, rest: Callable[[], object] = lambda: None) -> Knowledge | None:
     """Return what was learned of the weeks before a day, without that day. None while it is too little."""
-    lessons = ForecastLesson.objects.filter(**city._asdict(), day__lt=before, day__gte=before - _weeks())
+    lessons = ForecastLesson.objects.filter(**city._asdict(), day__lt=before, day__gte=before - weeks())
     rows = list(lessons.order_by("day").values_list("day", "counts"))
     if len(rows) < DAYS_LEARNED_MIN:
         return None
-    return _known(city, rows[-1][0], [Counts.unpacked(content) for _, content in rows], rest)
+    return known_from(city, rows[-1][0], [Counts.unpacked(content) for _, content in rows], rest)
 
 
 def days_learned(city: City, before: date) -> int:
     """Return the number of days on which a forecast would rest."""
-    return ForecastLesson.objects.filter(**city._asdict(), day__lt=before, day__gte=before - _weeks()).count()
+    return ForecastLesson.objects.filter(**city._asdict(), day__lt=before, day__gte=before - weeks()).count()
 
 
 def learn(city: City, day: date, rest: Callable[[], object] = lambda: None) -> None:
@@ -59,9 +59,9 @@ def learn(city: City, day: date, rest: Callable[[], object] = lambda: None) -> N
 
 def lesson_of(city: City, day: date, rest: Callable[[], object] = lambda: None) -> Counts:
     """Return the counts of a packed day, from the days before it and its own outcomes."""
-    lessons = ForecastLesson.objects.filter(**city._asdict(), day__lt=day, day__gte=day - _weeks())
+    lessons = ForecastLesson.objects.filter(**city._asdict(), day__lt=day, day__gte=day - weeks())
     earlier = [Counts.unpacked(one) for one in lessons.order_by("day").values_list("counts", flat=True)]
-    known = _known(city, day - ONE_DAY, earlier, rest)
+    known = known_from(city, day - ONE_DAY, earlier, rest)
     return counts_of(*city, day, usual=known.usual, known=known.oracle.counts, zone=city.zone, rest=rest)
 
 
@@ -70,7 +70,7 @@ def day_to_learn(city: City) -> date | None:
     last = last_full_day(city.feed)
     if last is None or not is_packed(city.feed, last):
         return None
-    first = last - _weeks() + ONE_DAY
+    first = last - weeks() + ONE_DAY
     stations = Station.objects.filter(**city._asdict())
     packed = StationDay.objects.filter(day__range=(first, last), station__in=stations)
     learned = ForecastLesson.objects.filter(**city._asdict(), day__range=(first, last))
@@ -81,16 +81,22 @@ def day_to_learn(city: City) -> date | None:
 
 def forget_old(today: date) -> int:
     """Delete the lessons on which no kept forecast rests. Return their number."""
-    oldest = today - timedelta(days=settings.STATIONS_FORECAST_DAYS) - _weeks()
+    oldest = today - timedelta(days=settings.STATIONS_FORECAST_DAYS) - weeks()
     return ForecastLesson.objects.filter(day__lt=oldest).delete()[0]
 
 
-def _known(city: City, until: date, lessons: list[Counts], rest: Callable[[], object]) -> Knowledge:
+def packed_days(city: City) -> list[date]:
+    """Return the days whose changes are packed, in order."""
+    days = StationDay.objects.filter(station__in=Station.objects.filter(**city._asdict()))
+    return list(days.values_list("day", flat=True).distinct().order_by("day"))
+
+
+def known_from(city: City, until: date, lessons: list[Counts], rest: Callable[[], object] = lambda: None) -> Knowledge:
     counts = Counts()
     for lesson in lessons:
         counts.merge(lesson)
     return Knowledge(until, len(lessons), Oracle(counts), usual_of(*city, until, city.zone, rest))
 
 
-def _weeks() -> timedelta:
+def weeks() -> timedelta:
     return timedelta(days=DAYS_LOOKED_AT)

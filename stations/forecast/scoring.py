@@ -87,7 +87,7 @@ def score_day(city: City, day: date) -> None:
 
 def errors_of(city: City, day: date) -> dict[tuple[int, int], Errors]:
     """Return a day's errors by horizon and target, zero where nothing was forecast."""
-    sums = {(horizon, target): Errors() for horizon in range(len(HORIZONS)) for target in range(len(TARGETS))}
+    sums = no_errors()
     begin = start_of(day) - BEFORE * QUARTER_MS
     written = Forecast.objects.filter(
         **city._asdict(), made_at__gte=moment(begin), made_at__lt=moment(start_of(day) + DAY_MS)
@@ -98,8 +98,12 @@ def errors_of(city: City, day: date) -> dict[tuple[int, int], Errors]:
     for row in written.order_by("made_at").iterator():
         at = (milliseconds(row.made_at) - begin) // QUARTER_MS
         for entry in unpacked(row.entries):
-            _add(sums, entry, states.get(entry.station, []), at)
+            add_entry(sums, entry, states.get(entry.station, []), at)
     return sums
+
+
+def no_errors() -> dict[tuple[int, int], Errors]:
+    return {(horizon, target): Errors() for horizon in range(len(HORIZONS)) for target in range(len(TARGETS))}
 
 
 def day_to_score(city: City) -> date | None:
@@ -173,7 +177,8 @@ def _mean(days: Iterable[tuple[int, int]]) -> float:
     return float(sum(errors) * UNIT / sum(counted))
 
 
-def _add(sums: dict[tuple[int, int], Errors], entry: Entry, states: States, at: int) -> None:
+def add_entry(sums: dict[tuple[int, int], Errors], entry: Entry, states: States, at: int) -> None:
+    """Add the errors of the forecast that was made at the state of this number."""
     for horizon, step in enumerate(STEPS):
         later = states[at + step] if BEFORE <= at + step < len(states) else None
         if later is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from eventbus import clock
 from stations.forecast.counts import HORIZONS
@@ -12,6 +12,7 @@ from stations.live.station_view import RowState, state_of
 from stations.models import Forecast, Station
 from stations.services.neighbours import Neighbour
 
+Method = Literal["model", "table"]
 SURE_PERCENT = 99  # more is shown as "more than": no count makes anything certain
 
 
@@ -19,7 +20,11 @@ class Chance(NamedTuple):
     """The chance of at least one, by the method that is shown."""
 
     thousandths: int
-    method: str
+    method: Method
+
+    @property
+    def share(self) -> float:
+        return self.thousandths / CERTAIN
 
     @property
     def percent(self) -> int:
@@ -95,7 +100,7 @@ def shown_forecast(station: Station, near: Iterable[Neighbour], *, is_live: bool
 
 def rows_of(row: Forecast, entry: Entry) -> list[Row]:
     """Return a station's chances by horizon."""
-    methods = {(one["horizon"], one["target"]): one["method"] for one in row.verdicts}
+    methods: dict[tuple[int, str], Method] = {(one["horizon"], one["target"]): one["method"] for one in row.verdicts}
     rows = []
     for number, minutes in enumerate(HORIZONS):
         bike, place = methods.get((minutes, "bike"), "table"), methods.get((minutes, "place"), "table")

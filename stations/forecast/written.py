@@ -53,7 +53,7 @@ def forecast_of(city: City, at: int, known: Knowledge, *, without: Iterable[int]
         if state.state == State.OPEN and station not in left_out:
             ahead = ahead_of(known.usual.get(station, NOTHING_USUAL), slots, 0)
             looks = looks_of(state, slots[0], ahead, known.oracle.counts)
-            entries.append(_entry(station, state, [known.oracle.chances(look) for look in looks]))
+            entries.append(entry_of(station, state, [known.oracle.chances(look) for look in looks]))
     return entries
 
 
@@ -92,7 +92,7 @@ def is_written(city: City, at: int) -> bool:
 
 
 def newest(city: City, now: datetime) -> tuple[Forecast, dict[int, Entry]] | None:
-    """Return the newest forecast of a city with its entries by station, unless its first horizon is over."""
+    """Return the newest forecast of a city with its entries by station, unless it is older than half an hour."""
     since = now - timedelta(minutes=2 * HORIZONS[0])
     row = Forecast.objects.filter(**city._asdict(), made_at__gt=since, made_at__lte=now).order_by("-made_at").first()
     return None if row is None else (row, {one.station: one for one in unpacked(row.entries)})
@@ -113,7 +113,7 @@ def unpacked(content: Any) -> list[Entry]:
     return [_read(row) for row in _ENTRY.iter_unpack(zlib.decompress(content))]
 
 
-def _entry(station: int, state: Sample, chances: list[tuple[Chances, Chances | None]]) -> Entry:
+def entry_of(station: int, state: Sample, chances: list[tuple[Chances, Chances | None]]) -> Entry:
     bike = [one for one, _ in chances]
     place = [one for _, one in chances if one is not None]
     return Entry(

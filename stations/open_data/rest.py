@@ -11,6 +11,8 @@ from pydantic import Field
 
 from eventbus import clock
 from stations.feeds.active_feeds import ActiveFeed, active_feeds
+from stations.forecast.showing import shown_forecast
+from stations.live.feed_health import Condition
 from stations.models import STATION_ID_LENGTH_MAX, Station
 from stations.open_data.answers import failure, open_data
 from stations.open_data.gbfs_documents import VERSIONS
@@ -19,10 +21,12 @@ from stations.open_data.kept_answers import kept_shortly
 from stations.open_data.kept_systems import FOR_RIDERS, feeds_health
 from stations.open_data.rest_answers import (
     Attribution,
+    Chances,
     Failure,
     Feed,
     Feeds,
     OneStation,
+    StationForecast,
     StationRow,
     Stations,
     slug_of,
@@ -103,7 +107,12 @@ def station(request: HttpRequest, feed: str, station_id: str) -> OneStation:
         row = Station.objects.filter(FOR_RIDERS, feed=named.name, station_id=station_id).first()
     if row is None:
         raise Http404(NO_STATION)
-    return OneStation(station=StationRow.of(row, _conditions()[named.name]), attribution=Attribution.of(named.name))
+    condition = _conditions()[named.name]
+    return OneStation(
+        station=StationRow.of(row, condition),
+        forecast=_forecast(row, condition),
+        attribution=Attribution.of(named.name),
+    )
 
 
 @api.exception_handler(ValidationError)
@@ -124,6 +133,13 @@ def _named(name: str) -> ActiveFeed:
         if name in (feed.name, slug_of(feed)):
             return feed
     raise Http404(NO_FEED)
+
+
+def _forecast(row: Station, condition: str) -> StationForecast | None:
+    shown = shown_forecast(row, (), is_live=condition == Condition.GOOD)
+    if shown.made_at is None:
+        return None
+    return StationForecast(made_at=shown.made_at, chances=[Chances.of(one) for one in shown.rows])
 
 
 def _conditions() -> dict[str, str]:

@@ -7,6 +7,7 @@ from ninja import Schema
 from pydantic import Field
 
 from stations.feeds.active_feeds import ActiveFeed
+from stations.forecast.showing import Method, Row
 from stations.live.feed_health import FeedHealth
 from stations.live.station_view import state_of
 from stations.models import Station
@@ -115,10 +116,40 @@ class Stations(Schema):
     attribution: list[Attribution] = Field(description="Of each feed in this answer")
 
 
+class Chances(Schema):
+    """The chances of at least one bike, and of at least one free stand, at one time."""
+
+    minutes: int = Field(description="After `made_at`")
+    at: datetime
+    bike: float = Field(description="From 0 to 1")
+    bike_method: Method
+    place: float | None = Field(description="null: bikes stand anywhere")
+    place_method: Method | None
+
+    @classmethod
+    def of(cls, row: Row) -> "Chances":
+        return cls(
+            minutes=row.minutes,
+            at=row.at,
+            bike=row.bike.share,
+            bike_method=row.bike.method,
+            place=row.place and row.place.share,
+            place_method=row.place and row.place.method,
+        )
+
+
+class StationForecast(Schema):
+    """The newest forecast of a station, as it was written before the fact."""
+
+    made_at: datetime
+    chances: list[Chances]
+
+
 class OneStation(Schema):
     """One station and its source."""
 
     station: StationRow
+    forecast: StationForecast | None = Field(description="null: not open and live, or not enough history yet")
     attribution: Attribution
 
 

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from eventbus import clock
 from stations.forecast.audit import faults_of
 from stations.forecast.forecaster import cities
+from stations.forecast.hindcast import hindcast
 from stations.forecast.learning import City
 from stations.forecast.scoring import Score, Versus, scores_of
 
@@ -21,6 +22,9 @@ class Command(BaseCommand):
         parser.add_argument("--city", help="only this contract, such as lyon")
         parser.add_argument("--json", action="store_true", help="one JSON object a city, one a line")
         parser.add_argument(
+            "--hindcast", action="store_true", help="score the kept history as if it had been forecast; write nothing"
+        )
+        parser.add_argument(
             "--check", action="store_true", help="recompute forecasts and scores; end with 1 on a fault"
         )
 
@@ -29,7 +33,7 @@ class Command(BaseCommand):
         if not chosen:
             raise CommandError(f"No feed in use has stations of {city}." if city else "No station is known yet.")
         for one in chosen:
-            scores = scores_of(one, before=clock.now().date())
+            scores = hindcast(one) if options["hindcast"] else scores_of(one, before=clock.now().date())
             (self._say_json if options["json"] else self._say)(one, scores)
         if check:
             self._check(chosen)

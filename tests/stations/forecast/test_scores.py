@@ -1,7 +1,7 @@
 """On simulated weeks the model is better than the table, and without proof the table is shown."""
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 from io import StringIO
 from typing import Any
 
@@ -10,8 +10,11 @@ from django.core.management import call_command
 
 from stations.forecast import scoring
 from stations.forecast.counts import Counts, Look, Oracle
+from stations.forecast.hindcast import errors_as_if, hindcast
+from stations.forecast.learning import Knowledge, knowledge_of, learn
 from stations.forecast.scoring import Errors, score_over
 from stations.history.samples import moment, start_of
+from stations.models import Forecast, ForecastLesson
 from tests.stations.forecast.simulated_weeks import CITY, FIRST, forecast_day, learn_weeks, write_weeks
 
 LEARNED, SCORED = 10, 8
@@ -74,3 +77,33 @@ def test_what_came_later_is_the_chance_and_few_looks_say_as_now() -> None:
 
 def test_where_bikes_stand_anywhere_no_place_is_forecast() -> None:
     assert Oracle(Counts()).chances(Look(0, 8, 3, None, 3.5))[1] is None
+
+
+@pytest.mark.django_db
+def test_a_hindcast_scores_as_if_each_quarter_had_been_forecast(bus_clock: Any) -> None:
+    write_weeks(5, stations=3)
+    learn_weeks(4)
+    forecast_day(FIRST + timedelta(days=4), bus_clock)
+    written = scoring.errors_of(CITY, FIRST + timedelta(days=4))
+    Forecast.objects.all().delete()
+    ForecastLesson.objects.all().delete()
+
+    scores = hindcast(CITY)
+    told = StringIO()
+    call_command("forecast_scores", hindcast=True, stdout=told)
+
+    assert {score.days for score in scores} == {2}, "the fourth day and the fifth"
+    assert "place in 60 min" in told.getvalue()
+    known = learned_before(FIRST + timedelta(days=4))
+    assert errors_as_if(CITY, FIRST + timedelta(days=4), known) == written
+    assert not Forecast.objects.exists()
+    assert not ForecastLesson.objects.exists()
+
+
+def learned_before(day: date) -> Knowledge:
+    for number in range((day - FIRST).days):
+        learn(CITY, FIRST + timedelta(days=number))
+    known = knowledge_of(CITY, day)
+    ForecastLesson.objects.all().delete()
+    assert known is not None
+    return known
