@@ -1,4 +1,4 @@
-"""The events of the bike stations: one per changed station, per poll and per remark."""
+"""The events of the bike stations: one per changed station, poll, remark, and episode of an alert."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -116,3 +116,15 @@ class RemarkDeleted(Event, name="station.remark_deleted", topic="stations-remark
     """The deletion of a remark, which disappears everywhere."""
 
     remark_id: UUID
+
+
+class StationAlertDue(Event, name="station.alert_due", topic="stations-alerts", key="alert_id"):
+    """A rider is to be told of an episode: a place that an alert watches has become short, or has closed.
+
+    It is published at the time when the rider may be told, after quiet hours. It names neither the rider nor the place.
+    Whoever tells the rider reads the alert, and tells nobody if it is paused, deleted, or its episode is over.
+    """
+
+    alert_id: UUID
+    episode: int  # counts the episodes of this alert: told once each
+    due_at: datetime  # long after it, nobody is told: the place is another by then

@@ -1,7 +1,11 @@
-"""The event handlers of the stations' own consumer group."""
+"""The event handlers of the stations: their history, and the alerts of riders."""
 
-from eventbus import handles
-from stations.events import PollFinished, StationChanged
+from datetime import datetime
+
+from eventbus import effect, handles
+from outside.mail import MAIL_ATTEMPTS_MAX
+from stations.alerts import mail, watching
+from stations.events import PollFinished, StationAlertDue, StationChanged
 from stations.history.recording import record_answer, record_change
 from stations.services import recording
 
@@ -15,3 +19,20 @@ def write_history(event: StationChanged) -> None:
 @handles(PollFinished, group="stations", replayable=True)
 def write_answer(event: PollFinished) -> None:
     record_answer(event)
+
+
+@handles(StationChanged, group="stations-alerts", on_dead="skip")
+def watch_places(event: StationChanged) -> None:
+    watching.note_change(event)
+
+
+@effect(
+    StationAlertDue,
+    group="stations-alerts-mail",
+    record=watching.note_told,
+    on_unknown_outcome="never",
+    attempts=MAIL_ATTEMPTS_MAX,
+    on_dead="skip",
+)
+def mail_rider(event: StationAlertDue, *, idempotency_key: str) -> datetime | None:
+    return mail.send(event)

@@ -35,6 +35,20 @@ class ExportsTooOften(Exception):
         self.retry_after = retry_after
 
 
+ALERTS_PER_ACCOUNT = 20  # forms in a window: enough to set up all alerts, too few to keep the site busy
+
+
+class AlertsTooOften(Exception):
+    """This account changed its alerts often enough for one window."""
+
+
+def count_alert(*, client: str, now: datetime) -> None:
+    """Count one more form of an alert of this account. Raises AlertsTooOften above the limit."""
+    window = int(now.timestamp()) // REMARK_SECONDS
+    if _count(f"stations.alerts:{window}:{client}") > ALERTS_PER_ACCOUNT:
+        raise AlertsTooOften
+
+
 def count_export(*, client: str, now: datetime) -> None:
     """Count one more export of this client. Raises ExportsTooOften above the limit."""
     window, passed = divmod(int(now.timestamp()), REMARK_SECONDS)

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.urls import path, register_converter
 
+from stations.alerts import pages as alerts
 from stations.history import export, pages
 from stations.open_data import gbfs_views, rest
 from stations.views import feeds, map_file, producer_page, stations
@@ -28,5 +29,11 @@ urlpatterns = [
     path("export/<feed:feed>/<station_id:station_id>/", export.export, name="export"),
     path("cities/<station_id:contract>/", pages.city_past, name="city"),
     path("moments/<station_id:contract>/", pages.city_moment, name="moment"),
+    path("alerts/", alerts.alerts, name="alerts"),
+    path("alerts/new/<feed:feed>/<station_id:station_id>/", alerts.new_alert, name="new_alert"),
+    path("alerts/stop/<str:key>/", alerts.stop_alert, name="stop_alert"),
+    path("alerts/<uuid:alert_id>/", alerts.alert, name="alert"),
+    path("alerts/<uuid:alert_id>/pause/", alerts.pause_alert, name="pause_alert"),
+    path("alerts/<uuid:alert_id>/delete/", alerts.delete_alert, name="delete_alert"),
     path("<feed:feed>/<station_id:station_id>/", stations.station, name="station"),
 ]

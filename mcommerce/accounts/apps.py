@@ -24,6 +24,7 @@ class AccountsConfig(AppConfig):
         "password/": _COUNTED,
         "second-factor/": _COUNTED,
     }
+    contact_of: ClassVar = "mcommerce.accounts.services.contacts.contact_of"
     context_processors: ClassVar = ("mcommerce.accounts.context_processors.address_book",)
 
     def ready(self) -> None:

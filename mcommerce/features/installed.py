@@ -9,6 +9,8 @@ INSTALLED_APPS is the only list of them. The rest is in the feature itself, most
 - `problems`: the dotted name of a function that returns its faults for the operator's overview (`mcommerce/overview`).
 - `subjects`: the dotted name of a function that finds its things for the operator's journeys: it takes the text of a
   search, and yields `eventbus.journeys.subjects.Subject`.
+- `contact_of`: the dotted name of a function of the app that keeps accounts: it takes the text of an account's id, and
+  returns the address and the language in which to write to its owner.
 - `repeats_harmless`: its forms that may be carried out twice, or in no transaction: {beginning of the address below
   `url_prefix`: reason}. `mcommerce/web/resubmission.py` carries out every other form once.
 - `routing.py`: the sockets. Before those in `sockets_with_user` the session and the user are loaded, and before those

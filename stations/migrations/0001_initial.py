@@ -14,6 +14,40 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Alert',
+            fields=[
+                ('id', models.UUIDField(default=eventbus.ids.uuid7, editable=False, primary_key=True, serialize=False)),
+                ('owner', models.CharField(max_length=40)),
+                ('slot', models.PositiveSmallIntegerField()),
+                ('kind', models.CharField(choices=[('bikes', 'fewer bikes than'), ('stands', 'fewer free stands than'), ('closed', 'the station is closed')], max_length=10)),
+                ('threshold', models.PositiveSmallIntegerField(blank=True, null=True)),
+                ('feed', models.CharField(max_length=80)),
+                ('station_id', models.CharField(max_length=100)),
+                ('place', models.CharField(max_length=200)),
+                ('lat', models.FloatField(blank=True, null=True)),
+                ('lng', models.FloatField(blank=True, null=True)),
+                ('radius_m', models.PositiveIntegerField(blank=True, null=True)),
+                ('quiet_from', models.TimeField(blank=True, null=True)),
+                ('quiet_until', models.TimeField(blank=True, null=True)),
+                ('zone', models.CharField(default='UTC', max_length=60)),
+                ('paused', models.BooleanField(default=False)),
+                ('expires_at', models.DateTimeField()),
+                ('episode', models.PositiveIntegerField(default=0)),
+                ('running', models.BooleanField(default=False)),
+                ('began_at', models.DateTimeField(blank=True, null=True)),
+                ('recovered_at', models.DateTimeField(blank=True, null=True)),
+                ('told_episode', models.PositiveIntegerField(default=0)),
+                ('told_at', models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                'verbose_name': 'alert',
+                'verbose_name_plural': 'alerts',
+                'default_permissions': (),
+                'indexes': [models.Index(fields=['feed', 'station_id'], name='alert_station'), models.Index(condition=models.Q(('radius_m', None), _negated=True), fields=['lat', 'lng'], name='alert_circle')],
+                'constraints': [models.UniqueConstraint(fields=('owner', 'slot'), name='alert_slot'), models.CheckConstraint(condition=models.Q(('slot__range', (1, 10))), name='alert_slot_within_limit'), models.CheckConstraint(condition=models.Q(('radius_m', None), models.Q(('lat__range', (-90, 90)), ('lng__range', (-180, 180))), _connector='OR'), name='alert_circle_on_earth')],
+            },
+        ),
+        migrations.CreateModel(
             name='PollPlan',
             fields=[
                 ('feed', models.CharField(max_length=80, primary_key=True, serialize=False, verbose_name='feed')),

@@ -1,5 +1,6 @@
-"""The tables of the stations: their present, their past, the polls, the forecasts, and the visitors' remarks."""
+"""The tables of the stations: their present and past, polls, forecasts, visitors' remarks, and riders' alerts."""
 
+from stations.models.alerts import ALERTS_MAX, OWNER_LENGTH_MAX, Alert
 from stations.models.forecasts import Forecast, ForecastLesson, ForecastScore
 from stations.models.tables import (
     ADDRESS_LENGTH_MAX,
@@ -24,12 +25,15 @@ from stations.models.tables import (
 
 __all__ = [
     "ADDRESS_LENGTH_MAX",
+    "ALERTS_MAX",
     "FEED_LENGTH_MAX",
     "NAME_LENGTH_MAX",
+    "OWNER_LENGTH_MAX",
     "REASON_LENGTH_MAX",
     "REMARK_LENGTH_MAX",
     "REMARK_NAME_LENGTH_MAX",
     "STATION_ID_LENGTH_MAX",
+    "Alert",
     "FeedSpan",
     "Forecast",
     "ForecastLesson",

@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from eventbus import clock
+from stations.alerts.pages import panel
 from stations.feeds.active_feeds import ActiveFeed, active_feeds
 from stations.feeds.cities import LIVE
 from stations.feeds.feed_interface import Bad
@@ -97,6 +98,7 @@ def station(request: HttpRequest, feed: str, station_id: str) -> HttpResponse:
         "chart_hours": statistics.CHART_HOURS,
         "neighbours": near,
         "forecast": shown_forecast(found, near, is_live=health is not None and health.condition(now) == Condition.GOOD),
+        "alerts": panel(request, found),
         "raw": msgspec.json.format(msgspec.json.encode(StationView.of(found)), indent=1).decode(),
         **_ground(),
         "answered_at": health and health.good_at,

@@ -4,11 +4,22 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.test import Client
 
 from eventbus import clock
-from stations.models import PollRun, Station
+from stations.alerts.mail import stop_key
+from stations.models import Alert, PollRun, Station
 from tests.permissions import sample_rows
-from tests.permissions.access_needs import ALL, NO_METHOD, Desk, Need, Route, permission
+from tests.permissions.access_needs import ALL, NO_METHOD, OWNER, SIGNED_IN, Desk, Form, Need, Route, permission
+
+
+def an_alert(client: Client) -> Form:
+    """The form of whoever has signed in, with a confirmed address: others get no alert."""
+    if "_auth_user_id" in client.session:
+        get_user_model().objects.get(pk=client.session["_auth_user_id"]).trust_email()
+    return {"kind": "closed"}
+
 
 ROUTES: dict[str, Route] = {
     "stations:dashboard": Route(get=ALL, parts=("?contract=lyon&q=a",)),
@@ -26,6 +37,12 @@ ROUTES: dict[str, Route] = {
     "stations:export": Route(get=ALL),
     "stations:city": Route(get=ALL),
     "stations:moment": Route(get=ALL, parts=("?at=1780000000",)),
+    "stations:alerts": Route(get=SIGNED_IN),
+    "stations:new_alert": Route(get=SIGNED_IN, post=SIGNED_IN, data=an_alert),
+    "stations:stop_alert": Route(get=ALL, post=ALL),  # the key in the address decides
+    "stations:alert": Route(get=OWNER, post=OWNER, data={"kind": "closed"}),
+    "stations:pause_alert": Route(get=NO_METHOD, post=OWNER),
+    "stations:delete_alert": Route(get=NO_METHOD, post=OWNER),
     "stations:producer": Route(get=permission("stations.view_pollplan")),
     "stations:steer": Route(get=NO_METHOD, post=permission("stations.change_pollplan"), data={"action": "stop"}),
     "stations:remark": Route(get=NO_METHOD, post=ALL, data={"message": "Hello"}),
@@ -58,4 +75,7 @@ def names(tmp_path: Path) -> dict[str, Any]:
     station, feed = sample_rows.row(Station), settings.STATIONS_FEEDS[0]
     PollRun.objects.create(feed=feed, started=clock.now(), ms=1, outcome=PollRun.Outcome.OK)
     named = {"feed": feed, "station_id": station.station_id, "contract": station.contract}
+    rider = get_user_model().objects.get(email="customer@example.com")
+    alert = sample_rows.row(Alert, owner=str(rider.pk), slot=1, feed=feed, station_id=station.station_id)
+    named |= {"alert_id": alert.pk, "key": stop_key(alert.pk)}
     return named | {"version": "3.0", "document": "gbfs"}

@@ -44,6 +44,15 @@ def publish_deleted(*, instance: User, **told: Any) -> None:
     publish(CustomerDeleted(customer_id=instance.id))
 
 
+def contact_of(account_id: str) -> tuple[str, str]:
+    """Return the verified address of an account and its language: "" while nobody may write to it, or it is gone."""
+    person = User.objects.filter(id=account_id).first()
+    if person is None:
+        return "", ""
+    [contact] = _contacts([person])
+    return contact.email, contact.language
+
+
 def _contacts(people: Sequence[User]) -> list[CustomerContactChanged]:
     verified = EmailAddress.objects.filter(user__in=people, verified=True, primary=True)
     emails = dict(verified.values_list("user_id", "email"))
