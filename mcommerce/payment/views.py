@@ -111,11 +111,13 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
         raise Http404 from None
     body = request.read(WEBHOOK_BYTES_MAX + 1)
     if len(body) > WEBHOOK_BYTES_MAX:
-        return _refused(provider, "too large", status=413, now=now)
+        return _refused(provider, "too large", body, status=413, now=now)
     try:
         told = client.parse_webhook(headers=request.headers, body=body, now=now)
-    except (BadSignature, ProviderUnreadable) as error:
-        return _refused(provider, str(error), status=400, now=now)
+    except BadSignature as error:
+        return _refused(provider, str(error), body, status=400, now=now, is_signed=error.is_signed)
+    except ProviderUnreadable as error:
+        return _refused(provider, str(error), body, status=400, now=now, is_signed=True)
     webhook_refusals.note_accepted(provider=provider)
     try:
         if told is not None:
@@ -125,9 +127,11 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
     return HttpResponse(status=200)
 
 
-def _refused(provider: str, reason: str, *, status: int, now: datetime) -> HttpResponse:
+def _refused(
+    provider: str, reason: str, body: bytes, *, status: int, now: datetime, is_signed: bool = False
+) -> HttpResponse:
     logger.warning("Refused a webhook for %s: %s", provider, reason)
-    webhook_refusals.note_refused(provider=provider, reason=reason, now=now)
+    webhook_refusals.note_refused(provider=provider, reason=reason, now=now, body=body, is_signed=is_signed)
     return HttpResponse(status=status)
 
 

@@ -104,7 +104,11 @@ class ProviderUnreadable(ProviderTimeout):
 
 
 class BadSignature(ProviderError):
-    """A webhook that the provider did not sign, or signed too long ago."""
+    """A webhook that the provider did not sign, or signed too long ago (`is_signed`)."""
+
+    def __init__(self, why: str, *, is_signed: bool = False) -> None:
+        super().__init__(why)
+        self.is_signed = is_signed
 
 
 class Provider(Protocol):

@@ -136,7 +136,7 @@ def check_signature(header: str, body: bytes, *, secrets: Sequence[str], now: da
     if not any(hmac.compare_digest(one, match[2]) for one in expected):
         raise BadSignature("wrong signature")
     if abs(now.timestamp() - signed_at) > SIGNATURE_TOLERANCE_SECONDS:
-        raise BadSignature("signed too long ago")
+        raise BadSignature("signed too long ago", is_signed=True)
 
 
 def _without_answer(none: NoAnswer) -> ProviderDown | ProviderTimeout:

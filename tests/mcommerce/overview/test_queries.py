@@ -54,7 +54,8 @@ def everything_often_wrong() -> None:
         ParkedKey.objects.create(**at, key=f"{number}", state=state, due_at=now, parked_at=long_ago)
     Timer.objects.create(**EVENT, topic="stock", event_id=uuid7(), due=long_ago)
     OutboxRow.objects.create(**EVENT, topic="stock", event_id=uuid7(), created_at=long_ago)
-    webhook_refusals.note_refused(provider="sandbox", reason="no signature", now=now)
+    for _refusal in range(webhook_refusals.TOLD_FROM):
+        webhook_refusals.note_refused(provider="sandbox", reason="too old", now=now, is_signed=True)
     PollRun.objects.create(feed=FEED, ms=1, started=now, outcome="failed", reason="unreachable")
 
 
