@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from threading import Lock
 from typing import Any
@@ -29,8 +30,11 @@ def kept_shortly(view: Callable[..., HttpResponse], *, max_age_seconds: int) -> 
 
     @wraps(view, updated=())
     def answering(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        asked = copy(request)
+        asked.method = "GET"  # for HEAD too: the API knows no other method, and the server leaves the body out
+
         def made(before: Body | None) -> Body:
-            response = view(request, *args, **kwargs)
+            response = view(asked, *args, **kwargs)
             if response.status_code != 200:
                 raise _NotKept(response)
             return body_of(response.content, changed_at=None, max_age_seconds=max_age_seconds)
