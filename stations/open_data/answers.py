@@ -1,6 +1,7 @@
 """Answers of open data: readable from any page (CORS), compressed, conditional, limited, and errors as JSON."""
 
 import gzip
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
@@ -8,6 +9,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
+from django.db import Error as DatabaseUnavailable
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.utils.http import http_date
@@ -15,6 +17,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from stations.limits import network_of
 from stations.open_data.request_limit import TooManyRequests, count_request
+
+logger = logging.getLogger(__name__)
 
 METHODS = "GET, HEAD, OPTIONS"
 CORS = {
@@ -27,6 +31,8 @@ PREFLIGHT = {
     "Access-Control-Max-Age": "86400",  # seconds: a day, as long as any browser keeps it
 }
 ZIPPED_BYTES_MIN = 1_000  # less fits in one packet anyway
+OUTAGE_RETRY_SECONDS = 10  # a database that restarts or is locked is back by then, as a rule
+OUTAGE = "The database cannot be read now: ask again later."
 ZIP_LEVEL = 6  # of 9: higher ones take twice the time for a hundredth of the bytes
 
 View = Callable[..., HttpResponse]
@@ -107,6 +113,9 @@ def _answered(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> Ht
         return failure(429, str(too_many), Retry_After=str(too_many.retry_after_seconds))
     except Unavailable as unavailable:
         return failure(503, str(unavailable), Retry_After=str(unavailable.retry_after_seconds))
+    except DatabaseUnavailable:
+        logger.exception("Open data could not be read")
+        return failure(503, OUTAGE, Retry_After=str(OUTAGE_RETRY_SECONDS))
     except Http404 as unknown:
         return failure(404, str(unknown) or "There is nothing at this address.")
 

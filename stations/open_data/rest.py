@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import Error as DatabaseUnavailable
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
@@ -125,6 +126,12 @@ def _wrong(request: HttpRequest, error: Any) -> HttpResponse:
 @api.exception_handler(Http404)
 def _unknown(request: HttpRequest, error: Any) -> HttpResponse:
     return failure(404, str(error))
+
+
+@api.exception_handler(DatabaseUnavailable)
+def _unread(request: HttpRequest, error: Any) -> HttpResponse:
+    """Raise it again, for `open_data`: on a local site the API would answer with the traceback."""
+    raise error
 
 
 def _named(name: str) -> ActiveFeed:

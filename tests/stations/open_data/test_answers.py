@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 from django.test import Client
 
 from stations.models import Station
@@ -20,6 +21,9 @@ EVERY_KIND = [
     "/stations/gbfs/3.1/manifest.json",
     "/stations/feeds/jcdecaux-lyon/gbfs/3.1/gbfs.json",
     STATUS,
+]
+OF_REST = [
+    f"/stations/api/v1/{path}" for path in ("feeds", "stations", "feeds/jcdecaux-lyon/stations/1", "openapi.json")
 ]
 
 
@@ -72,11 +76,32 @@ def test_it_is_compressed_for_those_who_take_it(client: Client, lyon: str, accep
     assert answer.headers["ETag"] == plain.headers["ETag"]
 
 
-def test_head_has_the_headers_and_no_body(client: Client, lyon: str) -> None:
-    answer = client.head(STATUS)
+@pytest.mark.parametrize("address", [*EVERY_KIND, *OF_REST])
+def test_head_has_the_headers_and_no_body(client: Client, lyon: str, bus_clock: Any, address: str) -> None:
+    answer = client.head(address)
 
     assert (answer.status_code, answer.content) == (200, b"")
-    assert answer.headers["ETag"] == client.get(STATUS).headers["ETag"]
+    assert answer.headers["ETag"] == client.get(address).headers["ETag"]
+
+
+@pytest.mark.parametrize("local", [False, True])
+@pytest.mark.parametrize("address", [*EVERY_KIND, *OF_REST[:-1]])
+def test_without_its_database_it_asks_to_come_again(
+    client: Client, lyon: str, settings: Any, address: str, local: bool
+) -> None:
+    settings.DEBUG = local
+
+    def unable(*asked: Any) -> Any:
+        raise OperationalError("database is locked")
+
+    with connection.execute_wrapper(unable):
+        answer = client.get(address)
+
+    assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (503, "*")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "locked" not in answer.json()["error"]
+    assert client.get(address).status_code == 200, "and it is back with its database"
 
 
 def test_a_browser_may_ask_with_conditions_from_another_site(client: Client, lyon: str) -> None:
