@@ -27,7 +27,8 @@ from tests.eventbus.contract_repairs import WhatIsRepairedIsHandled
 from tests.eventbus.contract_replay import ReplayChangesNothingElse, ReplayIsForProjections
 from tests.eventbus.contract_replay_runs import ReplayIsHandledOnce
 from tests.eventbus.contract_restores import TheDatabaseIsRestored
-from tests.eventbus.contract_skips import ASkipIsWhatWasCounted, ASkipLosesNothing
+from tests.eventbus.contract_skips import ASkipIsWhatWasCounted
+from tests.eventbus.contract_skips_undone import ASkipLosesNothing
 from tests.eventbus.contract_standing import NothingTakesForEver
 from tests.eventbus.contract_starts import BeginsAsDeclared
 from tests.eventbus.contract_takeovers import TakenOver

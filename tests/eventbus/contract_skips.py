@@ -5,25 +5,17 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from eventbus import Permanent, clock, publish
+from eventbus import clock, publish
 from eventbus.backends.base import TopicPartition
-from eventbus.models import BulkRun, DeadLetter, OperatorAction, OutboxRow, Progress
-from eventbus.operations import pausing
-from eventbus.repairs import dead_letters, skipping
+from eventbus.models import OperatorAction, OutboxRow, Progress
+from eventbus.repairs import skipping
 from eventbus.repairs.skipping import SkipRefused
 from eventbus.selections import skips
-from tests.eventbus.bus_app import House, Mended, Noted, Unknown
+from tests.eventbus.bus_app import House, Unknown
 from tests.eventbus.busy_site import many, places
-from tests.eventbus.skip_steps import frozen, paused_with, resumed, row, skipped
+from tests.eventbus.skip_steps import frozen, paused_with, resumed, skipped
 
 KEYS = tuple(f"key-{number}" for number in range(12))  # enough for several partitions
-
-
-def undo(run: BulkRun, house: House) -> None:
-    run.refresh_from_db()
-    letters = dead_letters.discarded(run.decision or 0).values_list("id", flat=True)
-    dead_letters.decide(letters, DeadLetter.Request.RESTORE, "grace")
-    house.settle()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -113,7 +105,7 @@ class ASkipIsWhatWasCounted:
 
         assert house.seen(name="vase") == [3]
 
-    def test_an_error_in_the_middle_of_a_skip_skips_nothing(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_error_in_the_middle_skips_nothing(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         house.handler()
         paused_with(house, *((key, 1) for key in KEYS))
         run, right, calls = frozen(), skipping.skip, []
@@ -145,111 +137,6 @@ class ASkipIsWhatWasCounted:
         resumed(house)
 
         assert places() == {"discarded": 5}
-
-
-@pytest.mark.django_db(transaction=True)
-class ASkipLosesNothing:
-    """A skip is undone like a discard, and waits for all that is under way."""
-
-    def test_an_undo_has_all_of_them_handled(self, house: House) -> None:
-        house.handler()
-        paused_with(house, *((key, number) for number in range(2) for key in KEYS))
-        run = skipped()
-        resumed(house)
-        assert places() == {"discarded": 2 * len(KEYS)}
-
-        undo(run, house)
-
-        assert house.seen(name="key-5") == [0, 1]
-        assert places() == {"handled": 2 * len(KEYS)}
-
-    def test_events_of_a_parked_key_are_skipped_too_and_come_back_behind_it(self, house: House) -> None:
-        broken = Mended("vase", error=Permanent("poison"))
-        house.handler(call=broken)
-        house.say(("vase", 1))
-        house.settle()
-        paused_with(house, ("vase", 2), ("chair", 1))
-        run = skipped()
-        resumed(house)
-        assert places() == {"dead": 1, "discarded": 2}
-
-        undo(run, house)
-        assert places() == {"dead": 1, "parked": 1, "handled": 1}
-        broken.names.clear()
-        dead_letters.decide([house.dead()[0].pk], DeadLetter.Request.REQUEUE, "grace")
-        house.settle()
-
-        assert house.seen(name="vase") == [1, 2]
-
-    def test_a_group_that_flows_is_not_skipped(self, house: House) -> None:
-        house.handler()
-        paused_with(house, *many("vase", 2))
-        run = frozen()
-        pausing.resume(row(), "ada")
-
-        with pytest.raises(SkipRefused, match="Pause group house-a first"):
-            skips.begin(run, "ada")
-        house.settle()
-
-        assert house.seen(name="vase") == [1, 2]
-
-    def test_a_worker_drops_what_it_has_in_hand_of_them(self, house: House) -> None:
-        def skip_the_others() -> None:
-            pausing.pause(row(), "ada")
-            skipped(offset=3)
-            pausing.resume(row(), "ada")
-
-        def record(event: Noted, answer: object) -> None:
-            house.write("house-a", event)
-            if event.number == 1:
-                transaction.on_commit(skip_the_others)
-
-        house.effect(record=record, on_unknown_outcome="never")
-        house.say(*many("vase", 4))
-        house.settle()
-
-        assert house.seen(name="vase") == [1, 4]
-        assert places() == {"handled": 2, "discarded": 2}
-
-    def test_an_effect_that_may_have_happened_is_not_skipped(self, house: House) -> None:
-        refused: list[str] = []
-
-        def skip(event: Noted, **named: object) -> None:
-            pausing.pause(row(), "ada")
-            with pytest.raises(SkipRefused) as error:
-                skipped()
-            refused.append(str(error.value))
-
-        house.effect("house-a", skip, record=house.recording("house-a"), on_unknown_outcome="never")
-        house.say(("vase", 1))
-        house.settle()
-
-        assert "may have happened already" in refused[0]
-        assert house.seen(name="vase") == [1]
-        assert places() == {"handled": 1}
-
-    def test_only_who_saw_the_number_says_yes_and_once(self, house: House) -> None:
-        house.handler()
-        paused_with(house, *many("vase", 2))
-        run = frozen()
-
-        with pytest.raises(SkipRefused, match="another operator"):
-            skips.begin(run, "grace")
-        skips.begin(run, "ada")
-        with pytest.raises(SkipRefused, match="begun already"):
-            skips.begin(run, "ada")
-
-        assert len(house.dead()) == 2
-
-    def test_nothing_that_waits_is_no_skip(self, house: House) -> None:
-        house.handler()
-        house.say(("vase", 1))
-        house.settle()
-
-        with pytest.raises(SkipRefused, match="Nothing to skip"):
-            frozen()
-
-        assert not BulkRun.objects.exists()
 
 
 def partition_of(key: str) -> int:

@@ -27,6 +27,17 @@ def an_event_is_skipped_during_its_effect(right: Right, *given: Any) -> None: ..
 
 
 @mistake(
+    skipping.lock,
+    breaks=Promise.HANDLED_ONCE,
+    only="postgresql",
+    noticed_by=["a_skip_waits_for_the_handler_that_runs_and_then_leaves_its_event"],
+)
+def a_skip_does_not_wait_for_the_handler_that_runs(right: Right, group: Any, partitions: Any) -> list[Progress]:
+    mine = Progress.objects.filter(group=group.name, partition__in=[one.partition for one in partitions])
+    return list(mine.order_by("id"))
+
+
+@mistake(
     SkipFilter._end,
     breaks=Promise.NOTHING_LOST,
     noticed_by=["a_chosen_partition_is_skipped_up_to_the_offset", "more_than_can_be_undone_at_once_is_done_in_parts"],
