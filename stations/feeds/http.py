@@ -34,9 +34,11 @@ USER_AGENT = "mcommerce-stations (+https://developer.jcdecaux.com)"
 
 
 class _KeyCover(logging.Filter):
-    """A filter that masks the value of `apiKey` before any log handler sees it: urllib3 logs each query."""
+    """A filter that masks keys and tokens before any log handler sees them: urllib3 logs each query."""
 
-    KEY = re.compile(r"(apikey=)[^&\s\"')]*", re.IGNORECASE)
+    KEY = re.compile(
+        r"([\w%.-]{0,40}(?:key|token|secret|passw|pwd|auth|sig|credential)[\w%.-]{0,40}=)[^&\s\"')]*", re.IGNORECASE
+    )
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg = self._covered(record.msg)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,3 +105,21 @@ def test_an_address_with_a_password_is_refused_and_makes_no_file(path: Path) -> 
 def test_a_body_without_secrets_stays_as_it_is(body: bytes) -> None:
     if b"=" not in body and b"@" not in body and b":" not in body:
         assert Mask(["unlikely-word"]).body(body) == body
+
+
+def test_a_body_that_is_made_to_be_hard_to_mask_takes_no_time() -> None:
+    for body in (b"?a=1;" * 200_000, b'"' + b"a" * 1_000_000, b"://" * 300_000, b"key=" * 200_000):
+        began = time.process_time()
+        Mask(["unlikely-word"]).body(body)
+        assert time.process_time() - began < 5
+
+
+def test_no_log_holds_the_token_of_a_gbfs_address(served: GbfsServer, caplog: pytest.LogCaptureFixture) -> None:
+    address = served.system("here", station_information=stations([info()]), station_status=stations([status()]))
+    served.documents["/here/gbfs.json?access_token=s3cret"] = served.documents["/here/gbfs.json"]
+
+    with caplog.at_level("DEBUG"):
+        feed_named(f"gbfs:here={address}?access_token=s3cret").fetch()
+
+    assert "access_token=***" in caplog.text
+    assert "s3cret" not in caplog.text
