@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from eventbus import clock
 from stations.feeds.active_feeds import active_feeds
-from stations.feeds.registry import is_simulated
+from stations.feeds.registry import is_recorded, is_simulated
 from stations.history import charts, reading
 from stations.history.samples import MINUTE_MS, Hour, Sample, State, milliseconds, moment
 from stations.models import Station
@@ -49,6 +49,7 @@ def station_past(request: HttpRequest, feed: str, station_id: str) -> HttpRespon
             "usual": [[hour, *figures] for hour, figures in usual.items()],
         },
         "simulated": is_simulated(feed),
+        "recorded": is_recorded(feed),
     }
     return render(request, "stations/history/station.html", context)
 
@@ -81,6 +82,7 @@ def city_past(request: HttpRequest, contract: str) -> HttpResponse:
         },
         "places": [[one.pk, one.lat, one.lng, one.name] for one in stations],
         "simulated": is_simulated(feed),
+        "recorded": is_recorded(feed),
     }
     return render(request, "stations/history/city.html", context)
 

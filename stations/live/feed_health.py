@@ -13,7 +13,7 @@ from eventbus import clock
 from eventbus.operations.problem import Problem
 from stations.events import PollFinished
 from stations.feeds.active_feeds import ActiveFeed, active_feeds
-from stations.feeds.registry import is_simulated
+from stations.feeds.registry import is_recorded, is_simulated
 from stations.live.all_languages import in_every_language
 from stations.models import PollPlan, PollRun
 
@@ -83,6 +83,7 @@ class FeedHealth(NamedTuple):
             "name": self.feed.name,
             "contract": self.feed.contract,
             "simulated": is_simulated(self.feed.name),
+            "recorded": is_recorded(self.feed.name),
             "ok": self.ok,
             "at": self.at,
             "good_at": self.good_at,

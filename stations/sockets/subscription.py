@@ -39,6 +39,7 @@ class Subscription:
     def _begin(self, state: LiveState) -> None:
         """Begin where the client says that it is, if its state is of this epoch."""
         since, self._since = self._since, None
+        self._answered = False  # a client forgets what this epoch's frames, all of them, do not hold
         held = since.seqs if since and since.epoch == state.epoch else {}
         wanted = {*self._followed(state)}
         self._epoch, self.told = state.epoch, {name: seq for name, seq in held.items() if name in wanted}

@@ -22,6 +22,7 @@ from stations.feeds.recordings.recorded_answers import RecordedAnswers
 from stations.feeds.recordings.recorder import Recorder
 from stations.feeds.recordings.recording_file import LAYOUT, BadRecording, Head, answers_of, head_of
 from stations.feeds.registry import UnknownFeed, feed_named
+from stations.live.feed_health import feeds_remembered
 from stations.models import Station
 from stations.polling.poller import Poller
 from stations.simulator.server import serve
@@ -269,6 +270,15 @@ def test_the_commands_of_the_how_to_record_a_city_and_play_it(
     assert {reading.state.contract for reading in feed_named(played).fetch().readings} == {"lyon"}
 
 
+PAGES = (
+    "/stations/",
+    "/stations/feeds/replay-lyon/",
+    "/stations/replay-lyon/1/",
+    "/stations/history/replay-lyon/1/",
+    "/stations/cities/lyon/",
+)
+
+
 @pytest.mark.django_db
 def test_pages_call_the_stations_a_recording(
     server: AnsweringServer, path: Path, settings: Any, client: Client
@@ -278,8 +288,9 @@ def test_pages_call_the_stations_a_recording(
     settings.STATIONS_FEEDS = [f"replay:lyon={path}"]
     Poller(feed_named("replay:lyon")).poll()
 
-    pages = [client.get(path) for path in ("/stations/", "/stations/feeds/replay-lyon/", "/stations/replay-lyon/1/")]
-
-    assert [page.status_code for page in pages] == [200, 200, 200]
-    assert all("recording, played again" in page.content.decode() for page in pages)
+    for address in PAGES:
+        page = client.get(address)
+        assert page.status_code == 200
+        assert "recording, played again" in page.content.decode(), address
     assert Station.objects.get().feed == "replay:lyon"
+    assert [feed.told()["recorded"] for feed in feeds_remembered()] == [True]

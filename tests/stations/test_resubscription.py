@@ -116,3 +116,12 @@ def test_a_city_that_appears_is_told_to_those_who_waited_for_it() -> None:
 
     assert copy.take(decoded(delta))
     assert [row["bikes"] for row in copy.stations.values()] == [4]
+
+
+def test_after_the_snapshots_of_a_new_epoch_a_browser_is_told_that_these_are_all() -> None:
+    subscription = Subscription(read(encode({"type": "subscribe", "contracts": "*"})))
+    subscription.due(LiveState([view(1), view(1, "nantes")]))
+
+    told = [decoded(message) for message in subscription.due(LiveState([view(1)]))]
+
+    assert [(frame["type"], frame.get("contract")) for frame in told] == [("snapshot", "lyon"), ("subscribed", None)]

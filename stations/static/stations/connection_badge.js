@@ -26,6 +26,10 @@ export function showConnection(socket, feeds) {
       const look = trouble.condition === "waiting" ? "connecting" : "stale";
       return write(look, say(`state-${trouble.condition}-feed`, { age: ageOf(trouble.feed, trouble.condition) }).trim());
     }
+    if (detail.state === "live" && feeds.recorded) {
+      delete element.dataset.ms;
+      return write("recorded", say("state-recorded"));
+    }
     const words = detail.state === "waiting" ? sayMany("state-waiting", detail.seconds) : say(`state-${detail.state}`, detail);
     if (detail.state !== "live" || element.dataset.state !== "live") write(LOOKS[detail.state], words);
   }

@@ -116,6 +116,11 @@ const takes = {
     if (polledAt) showMs(socket.msSince(polledAt));
     render();
   },
+  subscribed() {
+    if (!world.keepEpoch(socket.epoch)) return;
+    showDashboard();
+    showAll();
+  },
   feed: (frame) => feeds.take(frame),
   ...remarkFrames,
 };

@@ -18,7 +18,7 @@ export class Favourites extends EventTarget {
     this.kept = new Map(); // id -> {id, name, contract}
     try {
       const kept = JSON.parse(localStorage.getItem(KEY) ?? "[]");
-      for (const { id, name, contract } of kept) if (typeof id === "string") this.kept.set(id, { id, name: String(name ?? id), contract: String(contract ?? "") });
+      for (const { id, name, contract } of kept) if (typeof id === "string") this.kept.set(id, { id, name: String(name ?? id), contract: String(contract ?? "").toLowerCase() });
     } catch {
       // no storage here, or something else under our key: no favourites
     }
@@ -26,6 +26,16 @@ export class Favourites extends EventTarget {
 
   has(id) {
     return this.kept.has(id);
+  }
+
+  /** Return the city of a kept favourite, or "". Older pages kept none: then its id tells the feed, and maybe the city. */
+  cityOf({ id, contract }, cities) {
+    if (contract) return contract;
+    const [feed] = id.split("/", 1);
+    const ofFeed = [...cities.values()].filter((city) => city.feed === feed).map((city) => city.contract);
+    if (ofFeed.length === 1) return ofFeed[0];
+    const fitting = ofFeed.filter((name) => id.startsWith(`${feed}/${name}-`));
+    return fitting.sort((one, other) => other.length - one.length)[0] ?? "";
   }
 
   /** Add a station, or take it out again. */

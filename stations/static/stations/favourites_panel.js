@@ -55,7 +55,8 @@ export class FavouritesPanel {
   }
 
   /** Return true while the stations of its city are on their way. */
-  isComing({ contract }) {
+  isComing(kept) {
+    const contract = this.favourites.cityOf(kept, this.world.cities);
     return this.world.cities.has(contract) && !this.world.holds(contract);
   }
 

@@ -40,6 +40,11 @@ export class Feeds extends EventTarget {
     return this.here.map((feed) => ({ feed, condition: this.condition(feed) })).find(({ condition }) => condition !== "good");
   }
 
+  /** True if what this page shows is of another day. */
+  get recorded() {
+    return this.here.some((feed) => feed.recorded);
+  }
+
   condition(feed) {
     if (!feed.at) return "waiting";
     if (!feed.ok) return "failing";

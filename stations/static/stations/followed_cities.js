@@ -6,6 +6,7 @@ import { distance, KINDS, nearest, REACH_M } from "./nearest.js";
 const AFTER_MS = 300; // of rest: a map that is dragged passes many cities
 const FROM_ZOOM = 10; // further away a city is one sign, or a few
 const NAMED_MAX = 100; // in one request
+const NAME_LENGTH_MAX = 60; // the server refuses longer ones
 const EVERYWHERE_M = 21_000_000; // further than any point of the globe
 const ALL = "*";
 
@@ -13,7 +14,8 @@ export class FollowedCities {
   /** `seen()` returns {chosen, listsAll, sight, origin, kind}, or null as long as no frame has come; `onChange()` hears of other cities. */
   constructor({ world, favourites, chosen, seen, onChange }) {
     Object.assign(this, { world, favourites, seen, onChange });
-    this.contracts = [...new Set([chosen, ...[...favourites.kept.values()].map(({ contract }) => contract)])].filter(Boolean); // or "*"
+    const kept = [...favourites.kept.values()].map(({ contract }) => contract);
+    this.contracts = [...new Set([chosen, ...kept])].filter((name) => name && name.length <= NAME_LENGTH_MAX).slice(0, NAMED_MAX); // or "*"
   }
 
   /** Follow what this page needs now, once it has been at rest for a moment. */
@@ -38,7 +40,10 @@ function wantedCities(world, favourites, { chosen, sight, origin, kind }) {
   const wanted = new Set(chosen ? [chosen] : []);
   for (const city of world.cities.values()) if (sight && sight.zoom >= FROM_ZOOM && isIn(sight, city)) wanted.add(city.contract);
   for (const city of origin ? near(world, origin, kind) : []) wanted.add(city.contract);
-  for (const { contract } of favourites.kept.values()) if (world.cities.has(contract)) wanted.add(contract);
+  for (const kept of favourites.kept.values()) {
+    const contract = favourites.cityOf(kept, world.cities);
+    if (world.cities.has(contract)) wanted.add(contract);
+  }
   return wanted.size > NAMED_MAX ? ALL : [...wanted].sort();
 }
 

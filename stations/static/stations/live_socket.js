@@ -3,6 +3,7 @@
 
 import { decoded, WORLD } from "./frames.js";
 
+const PROTOCOL = 2; // of docs/stations-socket.md
 const BACKOFF_FIRST_MS = 500; // before the first retry; then twice as long each time
 const BACKOFF_MAX_MS = 30_000; // each browser tries a site that is down for long twice a minute
 const HEARTBEATS_MISSED_MAX = 2; // of silence, then the connection counts as lost
@@ -86,11 +87,16 @@ export class LiveSocket extends EventTarget {
   }
 
   hello(frame) {
+    if (frame.protocol !== PROTOCOL) {
+      this.lost(); // a server of another release, during a change of releases: the next one may be ours
+      return false;
+    }
     this.clockAheadMs = Date.parse(frame.server_time) - Date.now();
     this.heartbeatMs = frame.heartbeat_s * 1000;
     this.tell(this.request() ? "loading" : "live");
     if (!this.request()) this.tries = 0;
     this.subscribe();
+    return true;
   }
 
   snapshot({ epoch, contract, seq }) {
@@ -110,7 +116,7 @@ export class LiveSocket extends EventTarget {
   /** Compare what the server sent with what came. */
   tick({ seqs }) {
     const isWhole = Object.entries(seqs).every(([contract, seq]) => !this.wants(contract) || this.seqs[contract] === seq);
-    if (!isWhole) this.subscribe();
+    if (!isWhole) this.resume();
   }
 
   /** Report "live" and measure half a round trip: the best guess at how late the hello, and its clock, reached us. */

@@ -25,7 +25,7 @@ export class StationStore {
     this.cities = new Map(); // contract -> figures: of its stations where they are held, else the server's sums
     this.sums = new Map(); // contract -> the server's sums
     this.counts = new Map(); // contract -> figures of the stations held
-    this.channels = new Map(); // contract -> {fields, rows: number -> row}
+    this.channels = new Map(); // contract -> {epoch, fields, rows: number -> row}
   }
 
   /** Return true if the stations of a city are held. */
@@ -35,17 +35,17 @@ export class StationStore {
 
   /** Take a snapshot: all stations of a city, or all cities' sums. */
   replace(frame) {
-    const { contract, fields } = frame;
+    const { contract, epoch, fields } = frame;
     const rows = rowsOf(frame);
     if (contract === WORLD) {
-      this.channels.set(WORLD, { fields, rows });
+      this.channels.set(WORLD, { epoch, fields, rows });
       this.sums = new Map([...rows.values()].map((row) => [row.contract, row]));
       this.cities.clear();
       for (const name of new Set([...this.sums.keys(), ...this.counts.keys()])) this.refreshCity(name);
       return;
     }
     this.drop(contract);
-    this.channels.set(contract, { fields, rows });
+    this.channels.set(contract, { epoch, fields, rows });
     this.counts.set(contract, nothing());
     for (const row of rows.values()) this.put(Object.assign(row, named(row, contract)));
     this.refreshCity(contract);
@@ -68,12 +68,22 @@ export class StationStore {
   /** Forget the stations of all cities but these. */
   keepOnly(contracts) {
     for (const contract of [...this.counts.keys()]) {
-      if (contracts.includes(contract)) continue;
-      this.drop(contract);
-      this.counts.delete(contract);
-      this.channels.delete(contract);
-      this.refreshCity(contract);
+      if (!contracts.includes(contract)) this.forget(contract);
     }
+  }
+
+  /** Forget the cities of another epoch: this server has none of them, as it has sent all that it has. Return true if there was one. */
+  keepEpoch(epoch) {
+    const old = [...this.counts.keys()].filter((contract) => this.channels.get(contract).epoch !== epoch);
+    for (const contract of old) this.forget(contract);
+    return old.length > 0;
+  }
+
+  forget(contract) {
+    this.drop(contract);
+    this.counts.delete(contract);
+    this.channels.delete(contract);
+    this.refreshCity(contract);
   }
 
   change(channel, contract, number, told) {
@@ -91,8 +101,10 @@ export class StationStore {
     const station = channel.rows.get(number);
     if (!station) return null;
     channel.rows.delete(number);
-    this.stations.delete(station.id);
-    this.count(station, -1);
+    if (this.stations.get(station.id)?.contract === station.contract) {
+      this.stations.delete(station.id); // else it has moved to another city already
+      this.count(station, -1);
+    }
     return { ...station, kinds: ["gone"], taken: 0, returned: 0, removed: true, polled_at: new Date(at).toISOString() };
   }
 
@@ -134,7 +146,7 @@ export class StationStore {
 
   refreshCity(contract) {
     const [sums, counts] = [this.sums.get(contract), this.counts.get(contract)];
-    if (sums || counts?.listed) this.cities.set(contract, { contract, ...sums, ...counts });
+    if (counts ? counts.listed : sums) this.cities.set(contract, { contract, ...sums, ...counts });
     else this.cities.delete(contract);
   }
 
