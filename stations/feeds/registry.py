@@ -100,8 +100,8 @@ def _replay(entry: str) -> Feed:
 
 
 def _reader_of(answers: RecordedAnswers, name: str) -> Feed:
-    """Return the reader of the feed that was recorded. Its answers come from the recording, and it waits for none."""
-    head, limits = answers.head, {"through": answers.through, "sleep": lambda seconds: None}
+    """Return the reader of the feed that was recorded. The recording answers it, and its waits pass at once."""
+    head, limits = answers.head, {"through": answers.through, "sleep": answers.wait}
     source, _, contract = head.feed.partition(":")
     if head.is_gbfs:
         numbered = source == JCDECAUX

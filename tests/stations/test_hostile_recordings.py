@@ -1,6 +1,7 @@
 """What a recording must survive: secrets in answers, cut files, full disks, wrong clocks, and files made to do harm."""
 
 import gzip
+import json
 import stat
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -13,11 +14,13 @@ import pytest
 
 from eventbus import clock
 from outside.http import NoAnswer
+from stations.feeds.feed_interface import Key, PollFailed
 from stations.feeds.recordings import recorded_answers
 from stations.feeds.recordings.recorded_answers import RecordedAnswers
 from stations.feeds.recordings.recorder import Recorder
 from stations.feeds.recordings.recording_file import (
     LAYOUT,
+    LINE_BYTES_MAX,
     BadRecording,
     Head,
     RecordedAnswer,
@@ -26,6 +29,7 @@ from stations.feeds.recordings.recording_file import (
 )
 from stations.feeds.registry import UnknownFeed, feed_named
 from tests.full_disk import fill, small_disk
+from tests.stations.feed_server import Answer as FeedAnswer
 from tests.stations.feed_server import AnsweringServer
 from tests.stations.rows import v3
 from tests.stations.test_recordings import BEGUN, Seconds, answered, never, played, record, recorded_by_command
@@ -237,3 +241,43 @@ def test_a_word_that_nobody_knows_is_an_unreachable_feed(path: Path) -> None:
 
     with pytest.raises(NoAnswer, match="not reached"):
         played(RecordedAnswers(path, speed=1))
+
+
+def test_a_poll_that_came_well_at_its_second_try_comes_well_again(server: AnsweringServer, path: Path) -> None:
+    server.will_answer(FeedAnswer(b"", 500), FeedAnswer(json.dumps([v3(1)]).encode()))
+    clock.hold(None)  # the tries are a moment apart
+    assert "1 stations" in recorded_by_command("jcdecaux:lyon", server.url, path)
+
+    assert [line.status for line in answers_of(path)] == [500, 200]
+    assert len(feed_named(f"replay:{path}").fetch().readings) == 1
+
+
+def test_an_hour_that_the_feed_wanted_to_be_left_alone_passes_at_the_recordings_speed(
+    server: AnsweringServer, path: Path, settings: Any
+) -> None:
+    settings.STATIONS_REPLAY_SPEED = 60
+    server.will_answer(FeedAnswer(b"", 429, {"Retry-After": "3600"}))
+    recorded_by_command("jcdecaux:lyon", server.url, path)
+
+    with pytest.raises(PollFailed, match="fewer requests") as failed:
+        feed_named(f"replay:{path}").fetch()
+    assert failed.value.retry_after_seconds == 60
+
+
+def test_rows_that_nobody_can_read_are_those_of_the_recordings_own_name(server: AnsweringServer, path: Path) -> None:
+    server.will_answer([v3(7, totalStands=None)])
+    recorded_by_command("jcdecaux:lyon", server.url, path)
+
+    with pytest.raises(PollFailed) as failed:
+        feed_named(f"replay:other={path}").fetch()
+    assert set(failed.value.faults) == {Key("replay:other", "7")}
+
+
+def test_a_line_without_an_end_fills_no_memory_and_ends_the_recording(path: Path, seconds: Seconds) -> None:
+    record(path, b"one")
+    with path.open("ab") as file:
+        file.write(gzip.compress(b"x" * (LINE_BYTES_MAX + 1)))
+
+    assert [line.body for line in answers_of(path)] == ["one"]
+    with pytest.raises(BadRecording, match="cannot be read after line 2"):
+        RecordingWriter.resume(path, HEAD)

@@ -38,7 +38,7 @@ class RecordedAnswers:
     def __init__(self, path: Path, *, speed: float, seconds: Callable[[], float] = time.monotonic) -> None:
         self.head = head_of(path)
         self._path = path
-        self._speed = speed
+        self.speed = speed
         self._seconds = seconds
         self._rewind()
 
@@ -79,6 +79,11 @@ class RecordedAnswers:
             raise NoAnswer(Why(told.missing) if known else Why.UNREACHABLE, "in the recording", arrived=False)
         return Answer(told.status, self._bodies.get(url, b""), told.headers)
 
+    def wait(self, seconds: float) -> None:
+        """Let these seconds of the recording pass at once: a reader waits before it asks again."""
+        if self._begun is not None:
+            self._begun -= seconds / self.speed
+
     def _told(self, url: str) -> RecordedAnswer | None:
         if self._begun is None:
             self._begun = self._seconds()
@@ -95,7 +100,7 @@ class RecordedAnswers:
 
     def _passed(self) -> float:
         """Return the seconds of the recording that have passed since its beginning."""
-        return 0.0 if self._begun is None else (self._seconds() - self._begun) * self._speed
+        return 0.0 if self._begun is None else (self._seconds() - self._begun) * self.speed
 
     def _peek(self) -> _Line | None:
         """Return the next answer, which stays."""

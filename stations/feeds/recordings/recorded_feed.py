@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from stations.feeds.feed_interface import Feed, Fetched, Key, ListedContract, Reading
+from stations.feeds.feed_interface import Feed, Fetched, Key, ListedContract, PollFailed, Reading
 from stations.feeds.recordings.recorded_answers import RecordedAnswers
 
 
@@ -24,7 +24,10 @@ class RecordedFeed:
 
     def fetch(self) -> Fetched:
         """Return the stations of the recording's moment. Raises PollFailed where the recorded feed failed."""
-        fetched = self._read.fetch()
+        try:
+            fetched = self._read.fetch()
+        except PollFailed as failed:
+            raise self._failed(failed) from None
         age = self._answers.age
         return Fetched(
             readings=[self._named(reading, age) for reading in fetched.readings],
@@ -41,6 +44,16 @@ class RecordedFeed:
 
     def close(self) -> None:
         self._read.close()
+
+    def _failed(self, failed: PollFailed) -> PollFailed:
+        """Return the failure as one of this feed. What it demanded to wait passes at the recording's speed."""
+        wait = failed.retry_after_seconds
+        return PollFailed(
+            failed.reason,
+            failed.detail,
+            retry_after_seconds=wait and wait / self._answers.speed,
+            faults={self._key(key): fault for key, fault in failed.faults.items()},
+        )
 
     def _named(self, reading: Reading, age: timedelta) -> Reading:
         state = msgspec.structs.replace(reading.state, contract=self._contract)
