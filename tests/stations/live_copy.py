@@ -27,6 +27,7 @@ class LiveCopy:
         self.seqs: dict[str, int] = {}
         self.fields: dict[str, list[str]] = {}
         self.rows: defaultdict[str, dict[int, Row]] = defaultdict(dict)
+        self.epochs: dict[str, str] = {}  # of the rows of each channel
 
     def take(self, frame: dict[str, Any]) -> bool:
         """Apply a frame. False: something is missing before it, and the client has to subscribe again."""
@@ -35,6 +36,9 @@ class LiveCopy:
                 self._take_snapshot(frame)
             case "delta":
                 return self._take_delta(frame)
+            case "subscribed":
+                for name in [name for name in self.rows if self.epochs.get(name, self.epoch) != self.epoch]:
+                    del self.rows[name]
             case "tick":
                 return all(self.seqs.get(name) == seq for name, seq in frame["seqs"].items())
         return True
@@ -61,6 +65,7 @@ class LiveCopy:
         if frame["epoch"] != self.epoch:
             self.seqs, self.epoch = {}, frame["epoch"]
         name = frame["contract"]
+        self.epochs[name] = self.epoch
         self.seqs[name], self.fields[name] = frame["seq"], frame["fields"]
         rows = zip(*frame["columns"], strict=True)
         self.rows[name] = {

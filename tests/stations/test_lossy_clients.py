@@ -1,5 +1,6 @@
 """Whatever is cut, dropped or restarted on the way: every client ends equal to the server."""
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -17,19 +18,21 @@ from tests.stations.socket_client import NOON
 from tests.stations.test_live_state import view
 
 CITIES = ("lyon", "nantes")
+ALL = "*"
 CLIENTS = 2
 ROUNDS_MAX = 5  # of frames that all arrive, until a client is equal: a tick, a request, its answer
 KEPT = 3  # changes: so few that clients often fall behind
 
 numbers, clients, cities = st.integers(0, 3), st.integers(0, CLIENTS - 1), st.sampled_from(CITIES)
-follows = st.tuples(st.booleans(), st.sets(cities)).filter(lambda wish: wish[0] or bool(wish[1]))
+named = st.tuples(st.booleans(), st.sets(cities)).filter(lambda wish: wish[0] or bool(wish[1]))
+follows = named | st.just((True, ALL))
 losses = st.lists(st.booleans(), max_size=6)  # of the next frames; those after them arrive
 changes = st.tuples(st.integers(0, 5), st.integers(0, 20), st.integers(0, 4))  # a station, its bikes; 0: it is gone
 steps = st.one_of(
     st.tuples(st.just("change"), cities, st.lists(changes, min_size=1, max_size=8)),
     st.tuples(st.just("move"), cities, numbers, cities),
     st.tuples(st.just("sum_up")),
-    st.tuples(st.just("restart")),
+    st.tuples(st.just("restart"), st.sets(cities, max_size=1)),
     st.tuples(st.just("send"), clients, losses),
     st.tuples(st.just("cut"), clients),
     st.tuples(st.just("follow"), clients, follows),
@@ -43,7 +46,9 @@ class Server:
         self.rows: dict[str, StationView] = {}
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, without: Collection[str] = ()) -> None:
+        """Start anew; the feed of some cities has been taken out meanwhile."""
+        self.rows = {name: row for name, row in self.rows.items() if row.contract not in without}
         self.state = LiveState(self.rows.values())
 
     def put(self, row: StationView) -> None:
@@ -55,19 +60,21 @@ class Client:
     """A client with its subscription in the server, which ends with each cut."""
 
     def __init__(self) -> None:
-        self.copy, self.world, self.contracts = LiveCopy(), True, {"lyon"}
+        self.copy, self.world = LiveCopy(), True
+        self.contracts: set[str] | str = {"lyon"}
         self.cut()
 
     def cut(self) -> None:
         self.subscription: Subscription | None = None
 
-    def follow(self, world: bool, contracts: set[str]) -> None:
+    def follow(self, world: bool, contracts: set[str] | str) -> None:
         self.world, self.contracts = world, contracts
-        self.copy.follow(contracts)
+        self.copy.follow(CITIES if contracts == ALL else contracts)
         self.cut()
 
     def subscribe(self) -> None:
-        wish: dict[str, Any] = {"contracts": sorted(self.contracts), "world": self.world, "since": self.copy.since}
+        contracts = ALL if self.contracts == ALL else sorted(self.contracts)
+        wish: dict[str, Any] = {"contracts": contracts, "world": self.world, "since": self.copy.since}
         self.subscription = Subscription(read(encode({"type": "subscribe"} | wish)))
 
     def hear(self, server: Server, lost: list[bool]) -> None:
@@ -86,9 +93,10 @@ class Client:
     def holds(self, state: LiveState) -> bool:
         """Tell if it holds what somebody holds who comes now."""
         fresh = LiveCopy()
-        for name in [*self.contracts, *([WORLD] if self.world else [])]:
+        followed = {*(state.contracts if self.contracts == ALL else self.contracts)}
+        for name in [*followed, *([WORLD] if self.world else [])]:
             fresh.take(decoded(state.channel(name).snapshot()))
-        others = fresh.cities.keys() - self.contracts
+        others = {*fresh.cities, *self.copy.cities} - followed
         sums = [{name: one.cities.get(name) for name in others} for one in (self.copy, fresh)]
         return self.copy.stations == fresh.stations and sums[0] == sums[1]
 
@@ -102,8 +110,8 @@ def play(server: Server, clients: list[Client], step: tuple[Any, ...]) -> None:
             server.put(structs.replace(view(number, city), contract=other))
         case ("sum_up",):
             server.state.sum_up(at=NOON)
-        case ("restart",):
-            server.restart()
+        case ("restart", without):
+            server.restart(without)
             for client in clients:
                 client.cut()
         case ("send", who, lost):
