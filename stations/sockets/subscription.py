@@ -6,6 +6,8 @@ from stations.sockets.protocol import Subscribe
 
 SUBSCRIBED = encode({"type": "subscribed"})  # all frames that answer the request have been sent
 
+RESUMED_CHANGES_MAX = 1_000  # in one answer: some 7 ms. Beyond that, snapshots are cheaper: one serves all clients
+
 
 class Subscription:
     """The contracts that a client follows, and with `world` the sums of the cities.
@@ -42,7 +44,7 @@ class Subscription:
         self._answered = False  # a client forgets what this epoch's frames, all of them, do not hold
         held = since.seqs if since and since.epoch == state.epoch else {}
         wanted = {*self._followed(state)}
-        self._epoch, self.told = state.epoch, {name: seq for name, seq in held.items() if name in wanted}
+        self._epoch, self.told = state.epoch, _resumed(state, {name: held[name] for name in held.keys() & wanted})
         if self._sent_epoch != state.epoch:
             self._sent, self._sent_epoch = {}, state.epoch
 
@@ -84,3 +86,14 @@ class Subscription:
         self.told[name] = seq
         if seq:  # so only of channels that exist: a client may name any others
             self._sent[name] = seq
+
+
+def _resumed(state: LiveState, held: dict[str, int]) -> dict[str, int]:
+    """Return the channels that get a delta: those that lag least, up to RESUMED_CHANGES_MAX changes together."""
+    lags = {name: abs(state.channel(name).seq - seq) for name, seq in held.items()}
+    resumed, left = {}, RESUMED_CHANGES_MAX
+    for name in sorted(lags, key=lags.__getitem__):
+        if (left := left - lags[name]) < 0:
+            break
+        resumed[name] = held[name]
+    return resumed

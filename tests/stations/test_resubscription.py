@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from tests.stations.socket_client import NOON
 from tests.stations.test_live_state import view
 
 STATIONS = 3
+REQUEST = {"type": "subscribe", "contracts": "*"}
 WISHES = (["lyon"], ["lyon", "nantes"], ["lyon", "nowhere"], "*")
 
 steps = st.one_of(
@@ -125,3 +127,19 @@ def test_after_the_snapshots_of_a_new_epoch_a_browser_is_told_that_these_are_all
     told = [decoded(message) for message in subscription.due(LiveState([view(1)]))]
 
     assert [(frame["type"], frame.get("contract")) for frame in told] == [("snapshot", "lyon"), ("subscribed", None)]
+
+
+def test_who_was_away_for_long_gets_snapshots_which_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stations.sockets.subscription.RESUMED_CHANGES_MAX", 5)
+    state = LiveState([view(number, city) for number in range(3) for city in ("lyon", "nantes", "nancy")])
+    for city, bikes in (("lyon", 1), ("lyon", 2), ("nantes", 1)):
+        state.apply([Change(view(number, city, bikes=bikes)) for number in range(3)], at=NOON)
+    since = {"epoch": state.epoch, "seqs": {"lyon": 0, "nantes": 0, "nancy": 0}}
+
+    told = [decoded(one) for one in Subscription(read(encode(REQUEST | {"since": since}))).due(state)]
+
+    assert {(frame["type"], frame.get("contract")) for frame in told} == {
+        ("snapshot", "lyon"),
+        ("delta", "nantes"),
+        ("subscribed", None),
+    }
