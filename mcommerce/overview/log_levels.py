@@ -51,9 +51,13 @@ def set_log_level(request: HttpRequest) -> HttpResponse:
     """Let an administrator choose a level, and by POST set it. The audit trail names who did."""
     form = LogLevelForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        form.set_level(request.user.get_username())
-        messages.success(request, _("Each process follows within ten seconds."))
-        return redirect(TAB)
+        try:
+            form.set_level(request.user.get_username())
+        except log_levels.LogLevelRefused as refused:
+            form.add_error(None, str(refused))
+        else:
+            messages.success(request, _("Each process follows within ten seconds."))
+            return redirect(TAB)
     context = {**context_of(request, TAB), "title": _("Set a log level"), "form": form, "minutes": log_levels.MINUTES}
     return render(request, "overview/log_level.html", context)
 

@@ -3,15 +3,19 @@
 import json
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from eventbus import clock
+from eventbus.column_sizes import HOST_CHARACTERS_MAX
+from eventbus.events import KEY_CHARACTERS_MAX
 from eventbus.models import LogLevel, OperatorAction
 from eventbus.operations import log_levels
 from eventbus.operations.heartbeats import Heartbeat, processes
-from eventbus.operations.log_levels import LogLevelRefused
+from eventbus.operations.log_levels import LEVELS_MAX, LogLevelRefused
 from tests.eventbus.test_commands import run
 
 NAME = "eventbus.tried_by_tests"
@@ -103,6 +107,59 @@ def test_a_level_set_twice_is_one_and_the_logger_returns_to_its_first_level(proc
     assert LOGGER.level == logging.WARNING
 
 
+def test_a_level_ends_after_ten_minutes_also_where_the_clock_was_set_back(
+    process: Heartbeat, bus_clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_levels.set_level(NAME, "DEBUG", "ada")
+    process.beat()
+    now = clock.now
+
+    monkeypatch.setattr(clock, "now", lambda: now() - timedelta(days=1))
+    bus_clock.advance(minutes=10)
+    log_levels.return_overdue()
+    assert LOGGER.level == logging.WARNING
+    process.beat()
+
+    assert LOGGER.level == logging.WARNING, "the row is still in force by that clock"
+
+
+def test_a_level_of_a_machine_whose_clock_is_ahead_ends_here_after_ten_minutes(
+    process: Heartbeat, bus_clock: Any
+) -> None:
+    row = log_levels.set_level(NAME, "DEBUG", "ada")
+    LogLevel.objects.update(until=row.until + timedelta(days=1))
+    process.beat()
+
+    bus_clock.advance(minutes=10)
+    process.beat()
+
+    assert LOGGER.level == logging.WARNING
+
+
+def test_of_two_that_were_set_at_once_the_newer_goes_first(process: Heartbeat) -> None:
+    row = log_levels.set_level(NAME, "DEBUG", "ada")
+    LogLevel.objects.create(logger=NAME, level="ERROR", who="grace", until=row.until)
+    process.beat()
+
+    assert LOGGER.level == logging.ERROR
+
+
+def test_a_thousand_levels_are_refused(process: Heartbeat) -> None:
+    for number in range(LEVELS_MAX):
+        log_levels.set_level("eventbus", "INFO", "ada", process=UUID(int=number + 2))
+
+    with pytest.raises(LogLevelRefused, match="End one first"):
+        log_levels.set_level(NAME, "INFO", "ada")
+
+    assert log_levels.set_level("eventbus", "DEBUG", "ada", process=UUID(int=2)).level == "DEBUG", "one is replaced"
+
+
+def test_the_trail_takes_the_longest_name_of_a_host(process: Heartbeat) -> None:
+    log_levels.set_level(NAME, "DEBUG", "ada", about="h" * HOST_CHARACTERS_MAX)
+
+    assert len(OperatorAction.objects.get().key) == KEY_CHARACTERS_MAX  # PostgreSQL takes no more
+
+
 def test_the_command_line_sets_shows_and_ends_a_level(process: Heartbeat) -> None:
     [here] = processes()
     code, said, _ = run("eventbus", "log-level", NAME, "DEBUG", "--process", f"{here.host}/{here.pid}", "--json")
@@ -125,6 +182,11 @@ def test_the_command_line_sets_shows_and_ends_a_level(process: Heartbeat) -> Non
         (("eventbus", "LOUD"), "no such log level: LOUD"),
         (("eventbus", "DEBUG", "--process", "nowhere/1"), "No such process: nowhere/1"),
         (("a b", "DEBUG"), "is no logger"),
+        (("eventbus.relais", "DEBUG"), "no such logger: eventbus.relais"),
+        (("elsewhere.relay", "INFO"), "no such logger: elsewhere.relay"),
+        (("root", "DEBUG"), "may print keys"),
+        (("django.db.backends", "DEBUG"), "may print keys"),
+        (("urllib3.connectionpool", "DEBUG"), "may print keys"),
         (("--end", "4711"), "ended already"),
     ],
 )
