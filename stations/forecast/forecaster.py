@@ -23,9 +23,10 @@ from stations.models import Station
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0  # between two looks: a forecast is due each quarter of an hour
-REST_SECONDS = 0.005  # after each station that is learned, so that a poll in this process waits for none of them
+REST_SECONDS = 0.02  # after each station that is learned, some 3 ms of work: a poll in this process hardly feels it
 FORGET_SECONDS = 600.0  # between two deletions of old rows
-LEASE_SECONDS = 60.0  # without a beat: a large city is learned in some seconds
+LEASE_SECONDS = 60.0  # without a beat
+BEAT_SECONDS = 10.0  # between two beats, also while days are learned
 CLOSE_SECONDS = 10.0  # a step looks for the stop after each station
 
 
@@ -42,29 +43,38 @@ class Forecaster:
         self._forgot = float("-inf")
 
     def step(self) -> None:
-        """Do all that is due: learn and score the full days, then forecast."""
-        for city in cities():
-            self._write(city)  # first, since only this has a time
-            self._study(city)
-            self._write(city)
+        """Do all that is due: forecast, and learn and score the full days."""
+        shown = cities()
+        self._write_all(shown)
+        for city in shown:
+            while self._study(city):
+                self._write_all(shown)  # the next moment may have come, and what was learned may allow a first forecast
         if time.monotonic() >= self._forgot + FORGET_SECONDS:
             self._forgot = time.monotonic()
             written.forget(clock.now())
             learning.forget_old(clock.now().date())
             scoring.forget_old(clock.now().date())
 
-    def _study(self, city: City) -> None:
-        while day := day_to_learn(city):
+    def _study(self, city: City) -> bool:
+        """Learn a day, or score one. Return False if none is due."""
+        if day := day_to_learn(city):
             learn(city, day, self._rest)
-            self._known.pop(city, None)
-        while day := scoring.day_to_score(city):
+        elif day := scoring.day_to_score(city):
             scoring.score_day(city, day)
-            self._known.pop(city, None)
-            self._rest()
+        else:
+            return False
+        self._known.pop(city, None)
+        self._rest()
+        return True
 
-    def _write(self, city: City) -> None:
+    def _write_all(self, shown: list[City]) -> None:
         at = written.due_at(clock.now())
-        if at is None or written.is_written(city, at) or _is_old(city):
+        if at is not None:
+            for city in shown:
+                self._write(city, at)
+
+    def _write(self, city: City, at: int) -> None:
+        if written.is_written(city, at) or _is_old(city):
             return
         known, verdicts = self._knowledge(city, moment(at).date())
         if known is not None:
@@ -84,6 +94,7 @@ class ForecasterThread:
         self._stop = threading.Event()
         self._lease = Lease("stations-forecast", seconds=LEASE_SECONDS)
         self._leads = False
+        self._beaten = float("-inf")
         self._thread = threading.Thread(target=self._run, name="stations-forecast", daemon=True)
 
     def start(self) -> "ForecasterThread":
@@ -121,14 +132,20 @@ class ForecasterThread:
         close_old_connections()
         reset_queries()
         if self._leads:
-            self._lease.beat()
+            self._beat()
         else:
             self._leads = self._lease.acquire()
         if self._leads:
             forecaster.step()
 
+    def _beat(self) -> None:
+        if time.monotonic() >= self._beaten + BEAT_SECONDS:
+            self._beaten = time.monotonic()
+            self._lease.beat()
+
     def _pause(self, pulse: Pulse) -> None:
         pulse.beat()
+        self._beat()
         if self._stop.wait(REST_SECONDS):
             raise Stopped
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from itertools import groupby
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -76,11 +77,12 @@ def city_states(feed: str, contract: str, day: date) -> Iterator[tuple[int, Stat
     spans = spans_of(feed, begin, end)
     stations = Station.objects.filter(feed=feed, contract=contract)
     rows = StationDay.objects.filter(day__in=(day - ONE_DAY, day), station__in=stations).order_by("station_id", "day")
-    found: dict[int, list[Sample]] = {}
-    for station, of_day, content in rows.values_list("station_id", "day", "changes").iterator():
-        began, changes = unpack_changes(start_of(of_day), content)
-        found.setdefault(station, []).extend([*([began] if began else []), *changes])
-    for station, samples in found.items():
+    packed = list(rows.values_list("station_id", "day", "changes"))  # no cursor stays open while the caller rests
+    for station, some in groupby(packed, lambda row: row[0]):
+        samples: list[Sample] = []
+        for _, of_day, content in some:
+            began, changes = unpack_changes(start_of(of_day), content)
+            samples += [*([began] if began else []), *changes]
         yield station, states_of(samples, spans, begin, end)
 
 
