@@ -9,12 +9,13 @@ from django.db import transaction
 from eventbus import Permanent
 from eventbus.models import BulkRun, DeadLetter, InboxRow, OutboxRow
 from eventbus.operations import pausing
+from eventbus.operations.pruning import Pruning
 from eventbus.processes.dispatcher import Dispatcher
 from eventbus.repairs import dead_letters
 from eventbus.repairs.skipping import SkipRefused
 from eventbus.selections import skips
 from tests.eventbus.bus_app import DEADLINE_SECONDS, House, Mended, Noted, until
-from tests.eventbus.busy_site import many, places, waiting
+from tests.eventbus.busy_site import KEEP, kept, many, places, prune_a_day_later, waiting
 from tests.eventbus.replay_steps import in_thread
 from tests.eventbus.skip_steps import frozen, paused_with, resumed, row, skipped
 
@@ -44,6 +45,22 @@ class ASkipLosesNothing:
 
         assert house.seen(name="key-5") == [0, 1]
         assert places() == {"handled": 2 * len(KEYS)}
+
+    def test_a_skip_is_pruned_after_a_week_and_the_audit_still_counts_it(self, house: House, bus_clock) -> None:
+        house.handler()
+        paused_with(house, *many("vase", 5))
+        run = skipped()
+        resumed(house)
+        bus_clock.advance(days=dead_letters.UNDO_DAYS - 1, hours=1)
+        Pruning(KEEP).go()
+        assert dead_letters.discarded(run.decision or 0).count() == 5
+
+        house.say(("vase", 6))
+        house.settle()
+        prune_a_day_later(bus_clock)
+
+        assert not DeadLetter.objects.exists()
+        assert (kept(), places()) == ([6], {"handled": 1, "discarded": 5})
 
     def test_events_of_a_parked_key_are_skipped_too_and_come_back_behind_it(self, house: House) -> None:
         broken = Mended("vase", error=Permanent("poison"))
