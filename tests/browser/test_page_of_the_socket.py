@@ -138,3 +138,12 @@ def test_a_page_waits_for_a_server_of_its_own_release(page: Page, live_site: Liv
 
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     assert len(sockets) == 2
+
+
+def test_a_page_whose_address_asks_too_much_waits_before_it_asks_again(page: Page, live_site: LiveSite) -> None:
+    sockets = altered(page, lambda told, number: told)
+    see_live(page)
+
+    sockets[0].close(code=4429)
+
+    expect(page.locator("#connection")).to_contain_text(re.compile(r"again in (1?[5-9]|1[0-6]) seconds"))

@@ -8,6 +8,8 @@ const BACKOFF_FIRST_MS = 500; // before the first retry; then twice as long each
 const BACKOFF_MAX_MS = 30_000; // each browser tries a site that is down for long twice a minute
 const HEARTBEATS_MISSED_MAX = 2; // of silence, then the connection counts as lost
 const CONNECT_TIMEOUT_MS = 10_000; // a proxy that accepts and never answers
+const TOO_MANY_CODE = 4429; // this address asks too much
+const TRIES_AFTER_TOO_MANY = 5; // so 8 to 16 s: the server counts the messages of 10 s
 const FINAL_CODES = new Set([4400, 4403]); // the same request would be refused again
 
 export class LiveSocket extends EventTarget {
@@ -164,6 +166,7 @@ export class LiveSocket extends EventTarget {
       this.tell("refused", { reason: this.refusal });
       return;
     }
+    if (code === TOO_MANY_CODE) this.tries = Math.max(this.tries, TRIES_AFTER_TOO_MANY);
     const longest = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** this.tries);
     this.tries += 1;
     this.comeAgainIn(longest / 2 + (Math.random() * longest) / 2); // jitter: many browsers must not reconnect at once
