@@ -15,11 +15,13 @@ def main(seed: int) -> None:
     shoppers.WAIT_SECONDS = shoppers.INSIST_SECONDS = WAIT_SECONDS
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
-        visitor, order = place(shoppers.Diary(Path(folder) / "diary"), chance)
+        diary = shoppers.Diary(Path(folder) / "diary")
+        visitor, order = place(diary, chance)
         shoppers.wait_for(visitor, order, "Awaiting payment")
         if not shoppers.pay(visitor, order, shoppers.GOOD):
             sys.exit(f"order {order} was not charged")
         print(shoppers.wait_for(visitor, order, "Paid"), order)
+        diary.put_away()
 
 
 def place(diary: shoppers.Diary, chance: random.Random) -> tuple[shoppers.Visitor, str]:
