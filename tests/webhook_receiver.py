@@ -10,6 +10,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.status = 204
+        self.refused = b"\0"  # a body with this text is answered with 500
         self.posts: list[tuple[dict[str, str], bytes]] = []
         receiver = self
 
@@ -17,7 +18,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.posts.append((dict(self.headers), body))
-                self.send_response(receiver.status)
+                self.send_response(500 if receiver.refused in body else receiver.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from eventbus import ServiceUnavailable
+from eventbus import ServiceUnavailable, clock
 from mcommerce.notices.hysteresis import ENDED
 from mcommerce.notices.models import ToldFault
 from outside import http
@@ -23,6 +24,9 @@ from outside.circuit_breaker import service
 logger = logging.getLogger(__name__)
 
 WEBHOOK_SECONDS = 5.0  # for the whole exchange: the check that waits for it comes again after as long
+# For all webhooks of one check. The lease lasts for 30 seconds, and a check that takes longer loses it: then another
+# process would post the same notices once more. What is left is posted at the next check.
+ROUND_SECONDS = 10.0
 ANSWER_BYTES_MAX = 64 * 1024  # nobody reads the answer; a greater one is no answer of a webhook
 SIGNATURE_HEADER, ID_HEADER = "Mcommerce-Signature", "Mcommerce-Notice"
 SUBJECT_CHARACTERS_MAX = 150
@@ -104,10 +108,11 @@ def _link(fault: ToldFault) -> str:
     return settings.SITE_URL + (fault.link or "/eventbus/")
 
 
-def deliver(faults: Collection[ToldFault], now: datetime) -> dict[str, str]:
-    """Send what is due: one mail of all, and a post of each. What fails stays due, while the settings name that way.
+def deliver(faults: Collection[ToldFault], now: datetime, failed: Counter[str]) -> dict[str, str]:
+    """Send what is due: one mail of all, and posts for ROUND_SECONDS. What fails stays due, while the settings name it.
 
-    Return the last error of each way that was tried, "" if all was sent.
+    `failed` counts the posts of a notice that failed. One that failed less often goes first, so that a notice that its
+    receiver never accepts holds up no other. Return the last error of each way that was tried, "" if all was sent.
     """
     outcomes: dict[str, str] = {}
     for fault in faults:
@@ -118,10 +123,14 @@ def deliver(faults: Collection[ToldFault], now: datetime) -> dict[str, str]:
         outcomes["mail"] = _error(by_mail, mailed, now)
         for fault in mailed:
             fault.mail_due = fault.mail_due if outcomes["mail"] else ""
-    for fault in [one for one in faults if one.webhook_due]:
+    until = clock.monotonic() + ROUND_SECONDS
+    for fault in sorted((one for one in faults if one.webhook_due), key=lambda one: failed[one.id]):
+        if clock.monotonic() >= until:
+            break
         error = _error(by_webhook, [fault], now)
         outcomes["webhook"] = error or outcomes.get("webhook", "")
         fault.webhook_due = fault.webhook_due if error else ""
+        failed[fault.id] = failed[fault.id] + 1 if error else 0
     return outcomes
 
 

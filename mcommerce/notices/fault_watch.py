@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -43,6 +44,7 @@ class FaultWatch:
         self._lease = Lease(LEASE, seconds=LEASE_SECONDS)
         self._state: Hysteresis | None = None  # None while another process is the owner
         self._unsaved: set[str] = set()
+        self._failed = Counter[str]()  # by fault, the posts of its notice that failed
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
 
@@ -88,7 +90,7 @@ class FaultWatch:
         if reachable:
             self._save(state, now)  # before sending: a process that dies in between has the next one send it
         due = [row for row in state.faults.values() if row.mail_due or row.webhook_due]
-        outcomes = delivery.deliver(due, now) if due else {}
+        outcomes = delivery.deliver(due, now, self._failed) if due else {}
         self._unsaved |= {row.id for row in due}
         if reachable:
             self._save(state, now, outcomes)
@@ -109,6 +111,8 @@ class FaultWatch:
     def _save(self, state: Hysteresis, now: datetime, outcomes: Mapping[str, str] = MappingProxyType({})) -> None:
         """Store what changed. Without a database it stays in memory, and is stored by a later check."""
         gone = state.forget(now)
+        for name in gone:
+            self._failed.pop(name, None)
         try:
             failing_ways.note(outcomes, now)
             for name in [one for one in self._unsaved if one in state.faults]:

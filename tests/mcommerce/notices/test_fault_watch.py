@@ -18,6 +18,7 @@ from mcommerce.notices.fault_watch import FaultWatch
 from mcommerce.notices.hysteresis import BEGAN
 from mcommerce.notices.models import ToldFault
 from mcommerce.overview.faults import Fault
+from outside import circuit_breaker
 from tests.eventbus.bus_app import until
 from tests.mcommerce.notices.conftest import DISK, SECRET, checks
 from tests.webhook_receiver import Receiver
@@ -91,6 +92,41 @@ def test_a_notice_that_is_refused_is_posted_again_and_mailed_once(
     ids = {headers["Mcommerce-Notice"] for headers, _body in receiver.posts}
     assert len(receiver.posts) == 3 and len(ids) == 1  # two were refused
     assert len(mail.outbox) == 1
+
+
+def test_a_slow_receiver_of_many_notices_does_not_cost_the_lease(
+    receiver: Receiver, present: list[Fault], monkeypatch: pytest.MonkeyPatch, bus_clock: Any
+) -> None:
+    post = delivery.by_webhook
+
+    def slowly(due: list[ToldFault], now: Any) -> None:
+        clock.advance(seconds=delivery.WEBHOOK_SECONDS - 1)
+        post(due, now)
+
+    monkeypatch.setattr(delivery, "by_webhook", slowly)
+    present += [Fault(f"Fault {number}", "is there", id=f"kind:{number}") for number in range(10)]
+    watch, began = FaultWatch(), clock.now()
+
+    checks(watch, 2)
+    assert (clock.now() - began).total_seconds() < fault_watch.LEASE_SECONDS / 2
+    checks(watch, 5)
+
+    assert sorted(receiver.told()) == sorted(("fault.began", f"kind:{number}") for number in range(10))
+
+
+def test_a_notice_that_is_never_accepted_holds_up_no_other(receiver: Receiver, present: list[Fault]) -> None:
+    receiver.refused = b'"kind:0"'
+    watch = FaultWatch()
+    present.append(Fault("Fault 0", "is there", id="kind:0"))
+    checks(watch, 2 + circuit_breaker.FAILURES_MAX)
+    assert set(receiver.told()) == {("fault.began", "kind:0")}
+
+    present.append(Fault("Fault 1", "is there", id="kind:1"))
+    checks(watch, 2)
+    circuit_breaker.forget()  # as after its pause: one call is let through
+    checks(watch, 1)
+
+    assert receiver.told()[-2:] == [("fault.began", "kind:1"), ("fault.began", "kind:0")]
 
 
 def test_a_webhook_that_does_not_answer_holds_up_no_mail_and_no_log_has_its_address(
