@@ -14,7 +14,7 @@ from mcommerce.web.slots.live import open_pages
 from stations.feeds.feed_interface import Bad
 from stations.live import channel, live_updates
 from stations.services.recording import delete_remarks, leave_remark
-from stations.sockets import admission, protocol, pull_socket
+from stations.sockets import admission, protocol, pull_socket, subscription
 from tests.mcommerce.slots.conftest import no_installed_fragments, points_app  # noqa: F401
 from tests.reference.socket_program import PAGE, SENT, SITE, connected
 from tests.reference.tables import ROOT, rows
@@ -190,6 +190,8 @@ def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
         f"more than {protocol.MESSAGE_BYTES_MAX // 1024} kB: connecting again",
         f"more than {entrypoint['MESSAGE_BYTES_MAX'] // 1024} kB: the server ends the connection",
         f"more than {admission.SOCKETS_PER_ADDRESS_MAX} sockets of one network",
+        f"more than {admission.MESSAGES_PER_ADDRESS_MAX} messages of it in {admission.MESSAGES_SECONDS} seconds",
+        f"have {subscription.RESUMED_CHANGES_MAX:,} changes at most",
         f"more than {channel.CHANGES_KEPT_MIN}, it receives a snapshot",
         f"at most every {live_updates.SUMS_SECONDS:.0f} seconds",
         f"reads nothing for {pull_socket.STALLED_SECONDS_MAX} seconds",
