@@ -11,19 +11,21 @@ from eventbus.console import (
     Printer,
     Run,
     contracts,
-    dead_letters,
     doctor,
     log_levels,
-    log_repairs,
     pausing,
     pruning,
+    schema,
+    status,
+    topics,
+)
+from eventbus.console.repairs import (
+    dead_letters,
+    log_repairs,
     redelivery,
     rejected_records,
     replaying,
-    schema,
     skipping,
-    status,
-    topics,
     untrusted_records,
 )
 from eventbus.errors import LogUnavailable

@@ -8,9 +8,9 @@ from django.core.management.base import CommandError
 
 from eventbus import registry
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer, who
-from eventbus.console.dead_letters import YES
 from eventbus.console.named_rows import positive
-from eventbus.console.replaying import partition_of, time_of
+from eventbus.console.repairs.dead_letters import YES
+from eventbus.console.repairs.replaying import partition_of, time_of
 from eventbus.models import BulkRun
 from eventbus.registry import Group
 from eventbus.repairs.dead_letters import UNDO_DAYS

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 from eventbus import backends
 from eventbus.console import EXIT_WRONG_LINE, Actions, Printer, who
 from eventbus.console.named_rows import positive
-from eventbus.console.replaying import time_of
+from eventbus.console.repairs.replaying import time_of
 from eventbus.errors import LogUnavailable
 from eventbus.operations import topic_setup
 from eventbus.recovery import divergence
