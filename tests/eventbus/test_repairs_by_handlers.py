@@ -55,6 +55,12 @@ def pause(house: House) -> None:
     run("eventbus", "pause", "house-a")
 
 
+def wait(house: House) -> None:
+    pause(house)
+    house.say(("lamp", 2), ("vase", 3))
+    house.settle()
+
+
 def discard(house: House) -> None:
     run("eventbus", "discard", letter(), "--with-parked", "--expect", "2")
     house.settle()
@@ -73,6 +79,7 @@ COMMANDS = {
     ),
     "redeliver": Command(lambda house: ["house-a", "--lost"], SEEN | {"rug": [1]}, lost=0),
     "replay": Command(lambda house: ["house-a", "--all"], SEEN | {"lamp": [1, 1], "rug": [1]}),
+    "skip": Command(lambda house: ["house-a", "--to-offset", "99", "--yes"], SEEN, before=wait),
     "prune": Command(lambda house: ["--older-than", "0.1"], SEEN),
 }
 
