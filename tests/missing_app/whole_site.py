@@ -15,11 +15,11 @@ AN_ID = UUID(int=1)
 # What stands in an address. Nothing need be there: without its app the address itself is unknown.
 NAMES: dict[str, Any] = {
     **dict.fromkeys(("order_id", "payment_id", "address_id", "alert_id"), AN_ID),
-    **dict.fromkeys(("number", "id", "object_id", "content_type_id", "run"), 1),
+    **dict.fromkeys(("number", "id", "object_id", "content_type_id", "run", "replay", "log_level"), 1),
     **dict.fromkeys(
         ("slug", "feed", "station_id", "contract", "provider", "uidb36", "cause", "group", "action", "wire_type"), "x"
     ),
-    **dict.fromkeys(("version", "document", "key"), "x"),
+    **dict.fromkeys(("version", "document", "key", "projection", "step"), "x"),
     "app_label": "accounts",
     "name": f"{AN_ID}-card.webp",
 }
