@@ -8,21 +8,22 @@ from django.conf import settings
 from eventbus import clock
 from stations.forecast.counts import HORIZONS, TARGETS, Counts
 from stations.forecast.learning import City, Knowledge, knowledge_of, lesson_of
-from stations.forecast.looks import ONE_DAY
 from stations.forecast.scoring import Errors, errors_of
 from stations.forecast.written import WRITTEN_WITHIN, forecast_of, unpacked
-from stations.history.samples import milliseconds
+from stations.history.samples import milliseconds, moment, start_of
 from stations.models import Forecast, ForecastLesson, ForecastScore, StationDay
 
 
 def faults_of(city: City) -> Iterator[str]:
     """Yield each fault of a city's kept forecasts, lessons and scores, as a sentence."""
     yield from _faults_of_lessons(city)
-    known: dict[date, Knowledge | None] = {}
-    for row in Forecast.objects.filter(**city._asdict()).order_by("made_at").iterator():
-        if row.learned_until not in known:
-            known = {row.learned_until: knowledge_of(city, row.learned_until + ONE_DAY)}
-        fault = _fault(city, row, known[row.learned_until])
+    known: dict[tuple[date, date], Knowledge | None] = {}
+    rows = Forecast.objects.filter(**city._asdict(), made_at__gte=moment(start_of(_oldest()))).order_by("made_at")
+    for row in rows.iterator():
+        days = (row.made_at.date(), row.learned_until)
+        if days not in known:
+            known = {days: knowledge_of(city, days[0], until=days[1])}
+        fault = _fault(city, row, known[days])
         if fault:
             yield f"{row}: {fault}"
     yield from _faults_of_scores(city)
@@ -53,8 +54,7 @@ def _faults_of_lessons(city: City) -> Iterator[str]:
 
 
 def _faults_of_scores(city: City) -> Iterator[str]:
-    forgotten = clock.now().date() - timedelta(days=settings.STATIONS_FORECAST_DAYS)
-    scores = ForecastScore.objects.filter(**city._asdict(), day__gt=forgotten).order_by("day")
+    scores = ForecastScore.objects.filter(**city._asdict(), day__gt=_oldest()).order_by("day")
     day, errors = None, {}
     for score in scores.iterator():
         if score.day != day:
@@ -62,3 +62,9 @@ def _faults_of_scores(city: City) -> Iterator[str]:
         counted = errors[HORIZONS.index(score.horizon), TARGETS.index(score.target)]
         if counted != Errors(score.forecasts, score.model, score.table, score.as_now):
             yield f"{score}: the score differs from a recount of the forecasts."
+
+
+def _oldest() -> date:
+    """Return the first day of which neither forecasts nor changes may be deleted: older ones cannot be recomputed."""
+    kept = min(settings.STATIONS_FORECAST_DAYS, settings.STATIONS_HISTORY_DAYS)
+    return clock.now().date() - timedelta(days=kept - 1)

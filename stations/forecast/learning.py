@@ -37,10 +37,15 @@ class Knowledge(NamedTuple):
     usual: dict[int, Usual]
 
 
-def knowledge_of(city: City, before: date, rest: Callable[[], object] = lambda: None) -> Knowledge | None:
-    """Return what was learned of the weeks before a day, without that day. None while it is too little."""
+def knowledge_of(
+    city: City, before: date, rest: Callable[[], object] = lambda: None, *, until: date = date.max
+) -> Knowledge | None:
+    """Return what was learned of the weeks before a day, without that day. None while it is too little.
+
+    `until` leaves out the days after it, which were not learned yet when a forecast was made.
+    """
     lessons = ForecastLesson.objects.filter(**city._asdict(), day__lt=before, day__gte=before - weeks())
-    rows = list(lessons.order_by("day").values_list("day", "counts"))
+    rows = list(lessons.filter(day__lte=until).order_by("day").values_list("day", "counts"))
     if len(rows) < DAYS_LEARNED_MIN:
         return None
     return known_from(city, rows[-1][0], [Counts.unpacked(content) for _, content in rows], rest)
