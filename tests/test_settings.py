@@ -162,7 +162,7 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
         ({"EVENTBUS_RETENTION_HOURS": "a day"}, "EVENTBUS_RETENTION_HOURS"),
         ({"ORDER_PAYMENT_MINUTES": "0"}, "ORDER_PAYMENT_MINUTES"),
         ({"STATIONS_FEEDS": "gbfs:https://x.org/a-b,gbfs:https://x.org/a/b"}, "has 2 feeds called 'gbfs:x.org-a-b'"),
-        ({"STATIONS_FEEDS": "jcdeco"}, "use simulator, jcdecaux, jcdecaux:<contract> or gbfs:<address>"),
+        ({"STATIONS_FEEDS": "jcdeco"}, "use simulator, jcdecaux, jcdecaux:<contract>, gbfs:<address> or replay:<file>"),
         ({"SIMULATOR_URL": "127.0.0.1:8002"}, "SIMULATOR_URL"),
         ({"STATIONS_MAP_FILE": "/nowhere/city.pmtiles"}, "which cannot be read: No such file or directory"),
         ({"STATIONS_MAP_FILE": __file__}, "is no PMTiles file of version 3"),
