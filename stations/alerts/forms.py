@@ -17,7 +17,7 @@ class AlertForm(forms.ModelForm):
     """An alert at a station that is given, or in a circle around it."""
 
     threshold = forms.IntegerField(
-        label=_("this number"), min_value=1, max_value=THRESHOLD_MAX, required=False, initial=3
+        label=_("Number of bikes or stands"), min_value=1, max_value=THRESHOLD_MAX, required=False, initial=3
     )
     radius_m = forms.IntegerField(
         label=_("Radius in metres"),
@@ -42,7 +42,7 @@ class AlertForm(forms.ModelForm):
         super().__init__(*given, **named)
         self.station, self.city_zone = station, zone
         chosen: Any = self.fields["kind"]
-        chosen.label = _("Tell me when there are, or when")
+        chosen.label = _("Tell me when")
         chosen.choices = [(kind.value, kind.label) for kind in self._kinds()]
         zones: Any = self.fields["zone"]
         zones.choices = [(name, name) for name in sorted(available_timezones())]

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=eventbus.ids.uuid7, editable=False, primary_key=True, serialize=False)),
                 ('owner', models.CharField(max_length=40)),
                 ('slot', models.PositiveSmallIntegerField()),
-                ('kind', models.CharField(choices=[('bikes', 'fewer bikes than'), ('stands', 'fewer free stands than'), ('closed', 'the station is closed')], max_length=10)),
+                ('kind', models.CharField(choices=[('bikes', 'there are fewer bikes than'), ('stands', 'there are fewer free stands than'), ('closed', 'the station is closed')], max_length=10)),
                 ('threshold', models.PositiveSmallIntegerField(blank=True, null=True)),
                 ('feed', models.CharField(max_length=80)),
                 ('station_id', models.CharField(max_length=100)),

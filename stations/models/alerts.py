@@ -22,8 +22,8 @@ class Alert(models.Model):
     """
 
     class Kind(models.TextChoices):
-        BIKES = "bikes", _("fewer bikes than")
-        STANDS = "stands", _("fewer free stands than")
+        BIKES = "bikes", _("there are fewer bikes than")
+        STANDS = "stands", _("there are fewer free stands than")
         CLOSED = "closed", _("the station is closed")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

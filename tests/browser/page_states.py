@@ -277,6 +277,8 @@ NOT_PAGES = {
     "stations:rest:stations": "JSON",
     "stations:rest:station": "JSON",
     "stations:moment": "JSON",
+    "stations:pause_alert": "takes a form, answers with a redirect",
+    "stations:delete_alert": "takes a form, answers with a redirect",
     "stations:export": "a file to save",
     "stations:steer": "takes a form, answers with a redirect or JSON",
     "stations:switch_remarks": "takes a form, answers with a redirect or JSON",

@@ -16,6 +16,7 @@ import django
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.admin_pages import DESK_SCENES
+from tests.browser.alert_pages import ALERT_SCENES
 from tests.browser.bus_admin_pages import BUS_SCENES
 from tests.browser.chromium import CHROMIUM, CHROMIUM_OPTIONS
 from tests.browser.operator_pages import OPERATOR_SCENES
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mcommerce.settings")
     django.setup()  # the scenes know their pages by URL name
     options.out.mkdir(parents=True, exist_ok=True)
-    every = [*SCENES, *OPERATOR_SCENES, *DESK_SCENES, *BUS_SCENES]
+    every = [*SCENES, *ALERT_SCENES, *OPERATOR_SCENES, *DESK_SCENES, *BUS_SCENES]
     scenes = [scene for scene in every if scene.name.startswith(tuple(options.only))]
     failed = []
     with (

@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import URLPattern, URLResolver, get_resolver
 from playwright.sync_api import Page
 
+from tests.browser.alert_pages import ALERT_SCENES
 from tests.browser.operator_pages import OPERATOR_SCENES
 from tests.browser.page_faults import Faults
 from tests.browser.page_states import NOT_PAGES, SCENES, Scene
@@ -49,7 +50,7 @@ def url_names(resolver: URLResolver, namespace: str = "") -> Iterator[str]:
 
 
 def test_every_url_name_is_shown_by_a_scene_or_said_to_be_no_page() -> None:
-    known = {scene.url_name for scene in [*SCENES, *OPERATOR_SCENES]} | NOT_PAGES.keys()
+    known = {scene.url_name for scene in [*SCENES, *ALERT_SCENES, *OPERATOR_SCENES]} | NOT_PAGES.keys()
 
     assert set(url_names(get_resolver())) == known
 
@@ -76,7 +77,7 @@ def grave_faults(page: Page, options: dict[str, Any]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scene", [*SCENES, *OPERATOR_SCENES], ids=lambda scene: scene.name)
+@pytest.mark.parametrize("scene", [*SCENES, *ALERT_SCENES, *OPERATOR_SCENES], ids=lambda scene: scene.name)
 def test_nobody_is_kept_out(scene: Scene, live_site: LiveSite, page: Page, faults: Faults) -> None:
     if scene.name in ERROR_STATUSES:
         faults.allow(f"status of {ERROR_STATUSES[scene.name]}")
