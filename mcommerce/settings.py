@@ -166,6 +166,7 @@ EMAIL_URL = env.dj_email_url("EMAIL_URL", "console:")
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Mcommerce <shop@localhost>")
 STATIONS_FEEDS = list(dict.fromkeys(_feed_entry(entry) for entry in env.entries("STATIONS_FEEDS", ["simulator"])))
 STATIONS_PRIVATE_FEEDS = env.bool("STATIONS_PRIVATE_FEEDS", False)  # ask also addresses inside private networks
+STATIONS_PRIVATE_WEBHOOKS = env.bool("STATIONS_PRIVATE_WEBHOOKS", False)  # of alerts: inside private networks, and http
 JCDECAUX_API_KEY = env.str("JCDECAUX_API_KEY", "")
 SIMULATOR_URL = env.str("SIMULATOR_URL", "http://127.0.0.1:8002")
 SIMULATOR_SEED = env.int("SIMULATOR_SEED", 1)

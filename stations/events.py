@@ -128,3 +128,12 @@ class StationAlertDue(Event, name="station.alert_due", topic="stations-alerts", 
     alert_id: UUID
     episode: int  # counts the episodes of this alert: told once each
     due_at: datetime  # long after it, nobody is told: the place is another by then
+
+
+class StationWebhookDue(Event, name="station.webhook_due", topic="stations-alerts", key="alert_id"):
+    """The webhook of an alert is to be told of an episode. It is published again with a pause for each further try."""
+
+    alert_id: UUID
+    episode: int
+    due_at: datetime  # of the first try; long after it, nobody is told
+    tries: int = 0  # that have failed

@@ -1,7 +1,6 @@
 """Send a notice by mail and by webhook. Neither needs the database or the bus."""
 
 import hashlib
-import hmac
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection
@@ -20,6 +19,7 @@ from mcommerce.notices.hysteresis import ENDED
 from mcommerce.notices.models import ToldFault
 from outside import http
 from outside.circuit_breaker import service
+from outside.webhooks import SIGNATURE_HEADER, sign
 
 logger = logging.getLogger(__name__)
 
@@ -28,15 +28,9 @@ WEBHOOK_SECONDS = 5.0  # for the whole exchange: the check that waits for it com
 # process would post the same notices once more. What is left is posted at the next check.
 ROUND_SECONDS = 10.0
 ANSWER_BYTES_MAX = 64 * 1024  # nobody reads the answer; a greater one is no answer of a webhook
-SIGNATURE_HEADER, ID_HEADER = "Mcommerce-Signature", "Mcommerce-Notice"
+ID_HEADER = "Mcommerce-Notice"
 SUBJECT_CHARACTERS_MAX = 150
 WRONG = "refused with status %s"
-
-
-def sign(body: bytes, *, secret: str, at: int) -> str:
-    """Return the signature header of `body`, sent at `at` (seconds since 1970): HMAC-SHA256 over "<at>.<body>"."""
-    digest = hmac.new(secret.encode(), b"%d.%b" % (at, body), hashlib.sha256).hexdigest()
-    return f"t={at},v1={digest}"
 
 
 def notice_id(what: str, fault: ToldFault) -> str:

@@ -1,1 +1,1 @@
-"""Riders' alerts: a mail, once in each episode, when a station or a circle runs short or closes."""
+"""Riders' alerts: a mail and a signed webhook, once in each episode, when a place runs short, closes or falls silent."""

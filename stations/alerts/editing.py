@@ -1,5 +1,6 @@
 """The changes that riders make to their alerts. After each, the present episode is none to be told of."""
 
+import secrets
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from stations.alerts import places
 from stations.alerts.episodes import note
 from stations.models import ALERTS_MAX, Alert
 
+SECRET_BYTES = 32  # of the key that signs: as long as the digest
 KEPT = timedelta(days=180)  # after the last change: nobody is told for ever of a place they have left
 
 
@@ -74,7 +76,10 @@ def _begin(alert: Alert, now: datetime) -> None:
     """Look at the place, and count the episode that runs now, if one does, as told."""
     alert.paused, alert.expires_at = False, now + KEPT
     alert.running, alert.recovered_at = False, None
+    alert.webhook_error = ""
+    if alert.webhook and not alert.secret:
+        alert.secret = secrets.token_urlsafe(SECRET_BYTES)
     seen = places.look_at(alert)
     if seen is None or not note(alert, seen, now):
         alert.episode += 1  # an event of an earlier episode may still be on its way
-    alert.told_episode = alert.episode
+    alert.told_episode = alert.posted_episode = alert.episode

@@ -51,6 +51,11 @@ def due_at(alert: Alert, now: datetime) -> datetime:
     return _after_quiet_hours(alert, due)
 
 
+def is_quiet(alert: Alert, now: datetime) -> bool:
+    """Return whether now is within the quiet hours of the rider."""
+    return _after_quiet_hours(alert, now) > now
+
+
 def _after_quiet_hours(alert: Alert, at: datetime) -> datetime:
     begin, end = alert.quiet_from, alert.quiet_until
     if begin is None or end is None or begin == end:

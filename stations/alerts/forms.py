@@ -7,7 +7,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from stations.alerts.places import RADIUS_M_MAX, RADIUS_M_MIN
-from stations.models import Alert, Station
+from stations.alerts.webhooks import is_allowed
+from stations.models import URL_LENGTH_MAX, Alert, Station
 
 THRESHOLD_MAX = 100  # bikes or stands: more than a station has, and some of a circle
 COUNTED = (Alert.Kind.BIKES, Alert.Kind.STANDS)
@@ -34,9 +35,17 @@ class AlertForm(forms.ModelForm):
     )
     zone = forms.ChoiceField(label=_("Time zone of these times"), required=False)
 
+    webhook = forms.CharField(
+        label=_("Webhook"),
+        required=False,
+        max_length=URL_LENGTH_MAX,
+        help_text=_("An https address of yours that gets the same news as signed JSON. It may stay empty."),
+        widget=forms.URLInput(attrs={"autocomplete": "off"}),
+    )
+
     class Meta:
         model = Alert
-        fields = ("kind", "threshold", "radius_m", "quiet_from", "quiet_until", "zone")
+        fields = ("kind", "threshold", "radius_m", "quiet_from", "quiet_until", "zone", "webhook")
 
     def __init__(self, *given: Any, station: Station | None, zone: str, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -51,7 +60,13 @@ class AlertForm(forms.ModelForm):
     def _kinds(self) -> list[Alert.Kind]:
         """Return what can be asked for here: bikes that stand anywhere leave no stands to count."""
         anywhere = self.station is not None and self.station.stands is None
-        return [Alert.Kind.BIKES, *([] if anywhere else [Alert.Kind.STANDS]), Alert.Kind.CLOSED]
+        return [Alert.Kind.BIKES, *([] if anywhere else [Alert.Kind.STANDS]), Alert.Kind.CLOSED, Alert.Kind.FEED]
+
+    def clean_webhook(self) -> str:
+        address: str = self.cleaned_data["webhook"]
+        if address and not is_allowed(address):
+            raise forms.ValidationError(_("Give a public address that begins with https://, without a password."))
+        return address
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

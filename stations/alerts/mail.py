@@ -14,14 +14,14 @@ from outside.mail import send_once
 from stations.alerts import places
 from stations.alerts.episodes import due_at, is_on
 from stations.alerts.riders import contact_of
-from stations.events import StationAlertDue
+from stations.events import StationAlertDue, StationWebhookDue
 from stations.models import Alert
 
 FRESH = timedelta(minutes=30)  # after its time a message is of no use, and after a restore it may be there twice
 _signer = Signer(salt="stations.alerts.stop")
 
 
-def waiting(event: StationAlertDue, now: datetime) -> Alert | None:
+def waiting(event: StationAlertDue | StationWebhookDue, now: datetime) -> Alert | None:
     """Return the alert if its rider is still to be told of this episode. A paused alert tells nothing."""
     alert = Alert.objects.filter(id=event.alert_id, paused=False, expires_at__gt=now).first()
     if alert is None or alert.episode != event.episode or now - event.due_at > FRESH:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -9,7 +10,7 @@ from eventbus import clock, publish
 from stations.alerts import places
 from stations.alerts.episodes import due_at, note
 from stations.alerts.mail import waiting
-from stations.events import StationAlertDue, StationChanged
+from stations.events import PollFinished, StationAlertDue, StationChanged, StationWebhookDue
 from stations.models import Alert
 
 STATE = ("episode", "running", "began_at", "recovered_at")  # what a look at the place changes
@@ -19,6 +20,12 @@ def note_change(event: StationChanged) -> None:
     """Look at the places that this change concerns. An event handled twice, or late, finds them as they are."""
     for alert in places.concerned(event):
         _look(alert, event.polled_at, silent=lambda: places.was_silent(event))
+
+
+def note_poll(event: PollFinished) -> None:
+    """Look at the feed after a poll. A feed is told of after some minutes without a good answer."""
+    for alert in places.concerned_by_poll(event):
+        _look(alert, event.at, silent=lambda: False)
 
 
 def _look(alert: Alert, at: datetime, *, silent: Callable[[], bool]) -> None:
@@ -32,7 +39,7 @@ def _look(alert: Alert, at: datetime, *, silent: Callable[[], bool]) -> None:
     if after == before:
         return
     untold = begins and silent()
-    told = {"told_episode": alert.episode} if untold else {}
+    told = {"told_episode": alert.episode, "posted_episode": alert.episode} if untold else {}
     with transaction.atomic():
         changed = Alert.objects.filter(pk=alert.pk, paused=False, **before).update(**after, **told)
         if changed and begins and not untold:
@@ -42,8 +49,9 @@ def _look(alert: Alert, at: datetime, *, silent: Callable[[], bool]) -> None:
 def announce(alert: Alert, now: datetime) -> None:
     """Publish that the rider is to be told of the present episode, as soon as rest and quiet hours allow."""
     due = due_at(alert, now)
-    event = StationAlertDue(alert_id=alert.id, episode=alert.episode, due_at=due)
-    publish(event, due=due if due > now else None)
+    what: dict[str, Any] = {"alert_id": alert.id, "episode": alert.episode, "due_at": due}
+    events = [StationAlertDue(**what), *([StationWebhookDue(**what)] if alert.webhook else [])]
+    publish(*events, due=due if due > now else None)
 
 
 def note_told(event: StationAlertDue, told_at: datetime | None) -> None:

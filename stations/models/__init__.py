@@ -1,6 +1,6 @@
 """The tables of the stations: their present and past, polls, forecasts, visitors' remarks, and riders' alerts."""
 
-from stations.models.alerts import ALERTS_MAX, OWNER_LENGTH_MAX, Alert
+from stations.models.alerts import ALERTS_MAX, ERROR_LENGTH_MAX, OWNER_LENGTH_MAX, URL_LENGTH_MAX, Alert
 from stations.models.forecasts import Forecast, ForecastLesson, ForecastScore
 from stations.models.tables import (
     ADDRESS_LENGTH_MAX,
@@ -26,6 +26,7 @@ from stations.models.tables import (
 __all__ = [
     "ADDRESS_LENGTH_MAX",
     "ALERTS_MAX",
+    "ERROR_LENGTH_MAX",
     "FEED_LENGTH_MAX",
     "NAME_LENGTH_MAX",
     "OWNER_LENGTH_MAX",
@@ -33,6 +34,7 @@ __all__ = [
     "REMARK_LENGTH_MAX",
     "REMARK_NAME_LENGTH_MAX",
     "STATION_ID_LENGTH_MAX",
+    "URL_LENGTH_MAX",
     "Alert",
     "FeedSpan",
     "Forecast",

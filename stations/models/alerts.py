@@ -11,11 +11,14 @@ from stations.models.tables import FEED_LENGTH_MAX, NAME_LENGTH_MAX, STATION_ID_
 
 ALERTS_MAX = 10  # of one account: each is looked at with every change of its stations; home, work and some between
 OWNER_LENGTH_MAX = 40  # characters; the id of an account is a UUID of 36
+URL_LENGTH_MAX = 300  # characters; the address of a webhook with its key
+SECRET_LENGTH = 43  # characters: 32 random bytes in base64
+ERROR_LENGTH_MAX = 100  # characters: why a webhook was not taken
 ZONE_LENGTH_MAX = 60  # characters; the longest name of a time zone has 32
 
 
 class Alert(models.Model):
-    """A rider's wish to be told when a place has too few bikes or stands, or is closed.
+    """A rider's wish to be told when a place has too few bikes or stands, is closed, or tells nothing.
 
     The place is a station, or a circle around it if `radius_m` is set. An *episode* is a time in which the
     place is short. `episode` counts them, and `told_episode` is the last of which nobody needs to be told any more.
@@ -25,6 +28,7 @@ class Alert(models.Model):
         BIKES = "bikes", _("there are fewer bikes than")
         STANDS = "stands", _("there are fewer free stands than")
         CLOSED = "closed", _("the station is closed")
+        FEED = "feed", _("its figures no longer come")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     owner = models.CharField(max_length=OWNER_LENGTH_MAX)  # the id of the account
@@ -40,6 +44,10 @@ class Alert(models.Model):
     quiet_from = models.TimeField(null=True, blank=True)
     quiet_until = models.TimeField(null=True, blank=True)
     zone = models.CharField(max_length=ZONE_LENGTH_MAX, default="UTC")  # IANA
+    webhook = models.CharField(max_length=URL_LENGTH_MAX, blank=True, default="")
+    secret = models.CharField(max_length=SECRET_LENGTH, default="", editable=False)  # signs what the webhook gets
+    webhook_error = models.CharField(max_length=ERROR_LENGTH_MAX, blank=True, default="")  # of the last try
+    posted_episode = models.PositiveIntegerField(default=0)  # the last that the webhook took
     paused = models.BooleanField(default=False)
     expires_at = models.DateTimeField()
     episode = models.PositiveIntegerField(default=0)
@@ -78,7 +86,9 @@ class Alert(models.Model):
         if self.kind == self.Kind.STANDS:
             told = ngettext("There is no free stand", "There are fewer than %(number)s free stands", number)
             return told % {"number": number}
-        return gettext("The station is closed")
+        if self.kind == self.Kind.CLOSED:
+            return gettext("The station is closed")
+        return gettext("No new figures come")
 
     @property
     def where(self) -> str:

@@ -23,6 +23,7 @@ EVERYWHERE: dict[str, Any] = {
     "refund_id": REFUND,
     "attempt_id": "019dd9b5-f000-7000-8000-000000000005",
     "remark_id": "019dd9b5-f000-7000-8000-000000000006",
+    "tries": 0,
     "alert_id": "019dd9b5-f000-7000-8000-00000000000a",
     "amount": 3800,
     "total": 3800,

@@ -1,0 +1,127 @@
+"""A rider's own program is told too: signed, once, tried again, and never inside the site's network."""
+
+import hmac
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from eventbus.models import DeadLetter
+from stations.alerts.webhooks import PAUSES, is_allowed
+from stations.models import Alert
+from tests.stations.alerts.conftest import NEW, Town
+from tests.webhook_receiver import Receiver
+
+Asks = Callable[..., Alert]
+
+
+@pytest.fixture
+def receiver(settings: Any) -> Iterator[Receiver]:
+    settings.STATIONS_PRIVATE_WEBHOOKS = True
+    receiver = Receiver()
+    yield receiver
+    receiver.close()
+
+
+def test_a_program_is_told_once_and_can_check_who_tells_it(town: Town, asks: Asks, receiver: Receiver) -> None:
+    alert = asks(webhook=receiver.url)
+    town.poll(bikes=2)
+    town.poll(bikes=1)
+
+    [(headers, body)] = receiver.posts
+    told = json.loads(body)
+    at, given = (part.partition("=")[2] for part in headers["Mcommerce-Signature"].split(","))
+    assert hmac.compare_digest(given, hmac.new(alert.secret.encode(), f"{at}.".encode() + body, "sha256").hexdigest())
+    assert (told["type"], told["threshold"], told["counted"], told["place"]) == ("station.bikes", 3, 2, "BELLECOUR")
+    assert headers["Mcommerce-Alert"] == told["id"]
+    assert alert.secret.encode() not in body
+    assert b"rider@example.com" not in body
+
+
+def test_a_program_that_fails_is_asked_again_then_given_up_and_calls_no_operator(
+    town: Town, asks: Asks, browser: Client, receiver: Receiver
+) -> None:
+    receiver.status = 500
+    asks(webhook=receiver.url)
+    town.poll(bikes=2)
+    assert len(receiver.posts) == 1
+    assert "refused with status 500" in browser.get(reverse("stations:alerts")).content.decode()
+
+    for number, pause in enumerate(PAUSES, start=2):
+        town.wait(seconds=pause / timedelta(seconds=1))
+        assert len(receiver.posts) == number
+    town.wait(hours=1)
+
+    assert len({json.loads(body)["id"] for _headers, body in receiver.posts}) == 1
+    assert len(receiver.posts) == 1 + len(PAUSES)
+    assert not DeadLetter.objects.exists()
+
+
+def test_a_program_that_works_again_is_told_once(town: Town, asks: Asks, receiver: Receiver) -> None:
+    receiver.status = 503
+    asks(webhook=receiver.url)
+    town.poll(bikes=2)
+    receiver.status = 204
+
+    for pause in PAUSES:
+        town.wait(seconds=pause / timedelta(seconds=1))
+
+    assert len(receiver.posts) == 2
+    assert Alert.objects.get().webhook_error == ""
+
+
+def test_a_program_is_left_alone_in_quiet_hours(town: Town, asks: Asks, receiver: Receiver) -> None:
+    asks(webhook=receiver.url, quiet_from="13:00", quiet_until="15:00", zone="Europe/Paris")
+    town.poll(bikes=2)
+    assert receiver.posts == []
+
+    town.wait(hours=1)
+
+    assert len(receiver.posts) == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *(
+            "http://example.com/",
+            "https://127.0.0.1/",
+            "https://10.0.0.1/",
+            "https://[::1]/",
+            "https://169.254.169.254/",
+        ),
+        *(
+            "https://localhost/",
+            "https://db:5432/",
+            "https://ada:secret@example.com/",
+            "ftp://example.com/",
+            "https:///",
+        ),
+        *("https://exa mple.com/", "https://example.com:port/", "javascript:alert(1)", "https://[::ffff:10.0.0.1]/"),
+    ],
+)
+def test_an_address_inside_a_network_is_refused(town: Town, browser: Client, address: str) -> None:
+    answer = browser.post(NEW, {"kind": "closed", "webhook": address})
+
+    assert list(answer.context["form"].errors) == ["webhook"]
+    assert is_allowed("https://example.com/hook?key=1")
+
+
+def test_a_name_that_leads_into_a_network_is_not_asked(
+    town: Town, asks: Asks, receiver: Receiver, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name passes the form. Its address is looked up with the post."""
+    port = receiver.url.split(":")[2].split("/")[0]
+    monkeypatch.setattr(
+        "socket.getaddrinfo", lambda host, port, *more, **named: [(2, 1, 6, "", ("127.0.0.1", int(port)))]
+    )
+    settings.STATIONS_PRIVATE_WEBHOOKS = False
+    asks(webhook=f"https://inner.example.com:{port}/")
+
+    town.poll(bikes=2)
+
+    assert "inside a private network" in Alert.objects.get().webhook_error
