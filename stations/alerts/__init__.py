@@ -1,1 +1,1 @@
-"""Riders' alerts: a mail and a signed webhook, once in each episode, when a place runs short, closes or falls silent."""
+"""Riders' alerts: a mail and a signed webhook, once in each episode, when a place runs short or falls silent."""
