@@ -49,17 +49,30 @@ _UPSERT = (
 
 
 def record_answer(event: PollFinished) -> None:
-    """Lengthen the feed's last span to this answer, or begin a new one after a gap. Handled twice, it does nothing.
+    """Lengthen a span of the feed to this answer, or begin a new one after a gap. Handled twice, it does nothing.
 
-    A failed poll is no answer.
+    A failed poll is no answer. One that comes late, as in a replay, or after answers of a clock that was ahead, belongs
+    to the spans around its own time. It may join them.
     """
     if not event.ok:
         return
-    last = FeedSpan.objects.filter(feed=event.feed).order_by("-since").first()
-    if last is None or event.at > last.until + longest_silence(event.interval_ms):
-        FeedSpan.objects.bulk_create([FeedSpan(feed=event.feed, since=event.at, until=event.at)], ignore_conflicts=True)
+    silence = longest_silence(event.interval_ms)
+    spans = FeedSpan.objects.filter(feed=event.feed)
+    before = spans.filter(since__lte=event.at).order_by("-since").first()
+    after = spans.filter(since__gt=event.at).order_by("since").first()
+    if before and event.at <= before.until:
+        return
+    follows = before is not None and event.at <= before.until + silence
+    leads = after is not None and after.since <= event.at + silence
+    if before and follows:
+        before.until = after.until if after and leads else event.at
+        before.save(update_fields=["until"])
+        if after and leads:
+            after.delete()
+    elif after and leads:
+        spans.filter(pk=after.pk).update(since=event.at)
     else:
-        FeedSpan.objects.filter(pk=last.pk, until__lt=event.at).update(until=event.at)
+        FeedSpan.objects.bulk_create([FeedSpan(feed=event.feed, since=event.at, until=event.at)], ignore_conflicts=True)
 
 
 def longest_silence(interval_ms: int) -> timedelta:
