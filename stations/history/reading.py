@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Max, OuterRef, QuerySet, Subquery
 
 from eventbus import clock
 from stations.history import packing
@@ -48,38 +48,27 @@ def hours_between(station: Station, since: int, until: int) -> list[Hour]:
 
 def city_at(feed: str, contract: str, at: int) -> Moment:
     """Return the stations of a city at a moment. Those of which nothing was known by then are left out."""
-    stations = Station.objects.filter(feed=feed, contract=contract)
-    newest = StationDay.objects.filter(day__lte=day_of(at), station__in=stations).order_by("-day")
-    day = newest.values_list("day", flat=True).first()
-    samples: dict[int, Sample] = {}
-    if day is not None:
-        rows = StationDay.objects.filter(day=day, station__in=stations).values_list("station_id", "changes")
-        found = ((station, packing.state_at(start_of(day), content, at)) for station, content in rows.iterator())
-        samples = {station: one for station, one in found if one}
-    for row in _recent_at(stations, at):
-        one = sample_of(row)
-        if row.station_id not in samples or samples[row.station_id].at <= one.at:
-            samples[row.station_id] = one
+    samples = _samples_at(Station.objects.filter(feed=feed, contract=contract), at)
     return Moment(
         at, samples, FeedSpan.objects.filter(feed=feed, since__lte=moment(at), until__gte=moment(at)).exists()
     )
 
 
 def city_hours(feed: str, contract: str, day: date) -> dict[int, list[Hour]]:
-    """Return the hours of a day for each station of a city, by its id. A day that is not packed is counted now."""
+    """Return the hours of a day for each station of a city, by its id. What is not packed is counted now."""
     stations = Station.objects.filter(feed=feed, contract=contract)
     start, end = start_of(day), start_of(day) + DAY_MS
     rows = StationHours.objects.filter(day=day, station__in=stations).values_list("station_id", "hours")
     packed = {station: packing.unpack_hours(start, content) for station, content in rows.iterator()}
-    if packed or end <= milliseconds(clock.now()) - LOOK_BACK_DAYS * DAY_MS:
+    lacking = stations.exclude(pk__in=packed)
+    if end <= milliseconds(clock.now()) - LOOK_BACK_DAYS * DAY_MS or not lacking.exists():
         return packed
-    began = city_at(feed, contract, start).samples
-    samples = {station: [one._replace(at=start)] for station, one in began.items()}
-    recent = RecentChange.objects.filter(station__in=stations, at__gt=moment(start), at__lt=moment(end))
+    samples = {station: [one._replace(at=start)] for station, one in _samples_at(lacking, start).items()}
+    recent = RecentChange.objects.filter(station__in=lacking, at__gt=moment(start), at__lt=moment(end))
     for row in recent.order_by("at").iterator():
         samples.setdefault(row.station_id, []).append(sample_of(row))
     spans = spans_of(feed, start, end)
-    return {station: hours_of(some, spans, start, end) for station, some in samples.items()}
+    return packed | {station: hours_of(some, spans, start, end) for station, some in samples.items()}
 
 
 def first_day(feed: str) -> date | None:
@@ -109,6 +98,40 @@ def _state_before(station: Station, day: date) -> Sample | None:
     recent = RecentChange.objects.filter(station=station, at__lt=moment(start_of(day))).order_by("-at").first()
     states += [sample_of(recent)] if recent else []
     return max(states, key=lambda one: one.at, default=None)
+
+
+def _samples_at(stations: QuerySet[Station], at: int) -> dict[int, Sample]:
+    """Return the state of each of these stations at a time, by its id."""
+    samples = _packed_at(stations, at)
+    for row in _recent_at(stations, at):
+        one = sample_of(row)
+        if row.station_id not in samples or samples[row.station_id].at <= one.at:
+            samples[row.station_id] = one
+    return samples
+
+
+def _packed_at(stations: QuerySet[Station], at: int) -> dict[int, Sample]:
+    """Return the states at a time that the packed days tell.
+
+    While a day is being packed, only some stations have it: the others tell theirs by an earlier day.
+    """
+    newest = StationDay.objects.filter(day__lte=day_of(at), station__in=stations).order_by("-day")
+    day = newest.values_list("day", flat=True).first()
+    if day is None:
+        return {}
+    found = _packed_on(day, StationDay.objects.filter(station__in=stations), at)
+    earlier = StationDay.objects.filter(day__in=before(day), station__in=stations.exclude(pk__in=found))
+    lacking: dict[date, list[int]] = {}
+    for station, last in earlier.order_by().values_list("station").annotate(last=Max("day")):
+        lacking.setdefault(last, []).append(station)
+    for last, some in lacking.items():
+        found |= _packed_on(last, StationDay.objects.filter(station__in=some), at)
+    return {station: one for station, one in found.items() if one}
+
+
+def _packed_on(day: date, rows: QuerySet[StationDay], at: int) -> dict[int, Sample | None]:
+    packed = rows.filter(day=day).values_list("station_id", "changes")
+    return {station: packing.state_at(start_of(day), content, at) for station, content in packed.iterator()}
 
 
 def _recent_at(stations: QuerySet[Station], at: int) -> Iterable[RecentChange]:
