@@ -96,6 +96,8 @@ def city_moment(request: HttpRequest, contract: str) -> JsonResponse:
     feed, asked = _feed_of(contract), request.GET.get("at") or str(int(clock.now().timestamp()))
     if not (asked.isascii() and asked.isdigit() and len(asked) <= 10):
         raise BadRequest("at: seconds since 1970")
+    if int(asked) > int(clock.now().timestamp()) + MOMENT_SECONDS:
+        raise BadRequest("at: not in the future")
     then = reading.city_at(feed, contract, int(asked) * 1000)
     rows = [[pk, one.bikes, one.stands, one.state] for pk, one in then.samples.items() if _is_listed(one)]
     answer = JsonResponse({"at": int(asked), "known": then.known, "sums": _sums(then), "stations": rows})
