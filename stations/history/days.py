@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Exists, Max, OuterRef, Q
 
+from eventbus import clock
 from stations.history import packing
 from stations.history.samples import DAY_MS, Sample, Span, day_of, hours_of, milliseconds, moment, start_of
 from stations.models import FeedSpan, RecentChange, Station, StationDay, StationHours
@@ -42,9 +43,10 @@ def is_packed(feed: str, last: date) -> bool:
 
 
 def last_full_day(feed: str) -> date | None:
-    """Return the last day after whose end the feed has answered."""
-    until = FeedSpan.objects.filter(feed=feed).aggregate(until=Max("until"))["until"]
-    return day_of(milliseconds(until)) - ONE_DAY if until else None
+    """Return the last day after whose end the feed has answered. An answer of the future, by a wrong clock, is none."""
+    now = clock.now()
+    until = FeedSpan.objects.filter(feed=feed, since__lte=now).aggregate(until=Max("until"))["until"]
+    return day_of(milliseconds(min(until, now))) - ONE_DAY if until else None
 
 
 def spans_of(feed: str, since: int, until: int) -> list[Span]:
@@ -101,12 +103,11 @@ def _pack(station: int, feed: str, last: date) -> None:
     # Locked, since a handler may write a newer version of the same time.
     rows = list(RecentChange.objects.select_for_update().filter(station=station, at__lt=_end(last)).order_by("at"))
     changes = {day: list(of_day) for day, of_day in groupby(map(sample_of, rows), lambda one: day_of(one.at))}
-    known = _known(station, min(changes, default=last), last)
-    carried = None
-    for day in _days(changes, known, last):
+    known = _known(station, max(min(changes, default=last), _border(last)), last)
+    due = _days(changes, known, last)
+    carried = _carried_into(due[0], known, changes) if due else None
+    for day in due:
         began, kept = packing.unpack_changes(start_of(day), known.get(day))
-        if carried is None:
-            carried = _end_state(day - ONE_DAY, known)
         if day in changes or day not in known or not _same(began, carried):
             kept = merged(kept, changes.get(day, ()))
             _write(station, feed, day, carried, kept)
@@ -127,9 +128,23 @@ def _days(changes: dict[date, list[Sample]], known: dict[date, bytes], last: dat
     Changes older than those that are kept are left out.
     """
     newest = max((day for day in known if day <= last), default=None)
-    first = min([*changes, *([newest + ONE_DAY] if newest else [])])
-    first = max(first, last + ONE_DAY - timedelta(days=settings.STATIONS_HISTORY_DAYS))
+    first = min([*changes, *([newest + ONE_DAY] if newest else [])], default=last + ONE_DAY)
+    first = max(first, _border(last))
     return [first + n * ONE_DAY for n in range((last - first).days + 1)]
+
+
+def _border(last: date) -> date:
+    """Return the first day that is kept, as seen from the last full one."""
+    return last + ONE_DAY - timedelta(days=settings.STATIONS_HISTORY_DAYS)
+
+
+def _carried_into(day: date, known: dict[date, bytes], changes: dict[date, list[Sample]]) -> Sample | None:
+    """Return the state in which a day begins. At the border of what is kept only the day itself still tells it."""
+    if day in known and day - ONE_DAY not in known:
+        return packing.unpack_changes(start_of(day), known[day])[0]
+    states = [_end_state(one, known) for one in known if one < day]
+    states += [some[-1] for one, some in changes.items() if one < day]
+    return max(filter(None, states), key=lambda state: state.at, default=None)
 
 
 def _end_state(day: date, known: dict[date, bytes]) -> Sample | None:

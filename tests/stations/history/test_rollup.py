@@ -85,7 +85,8 @@ def pack_all() -> None:
 
 
 @pytest.fixture
-def station(db: None) -> Station:
+def station(db: None, bus_clock: Any) -> Station:
+    bus_clock.hold(MAY + timedelta(days=MONTH_DAYS + 5))
     written = Change(BELLECOUR, 1, (), STATE, None)
     recording.upsert_stations([written], asked_at=MAY, now=MAY)
     return Station.objects.get()
