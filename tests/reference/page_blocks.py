@@ -27,6 +27,7 @@ TYPED = {
 # These names hold the texts that the tests of their modules run.
 KEPT = {
     "README.md": ("tests.eventbus.test_readme_example:EXAMPLE", "tests.test_readme_commands:BLOCKS"),
+    "docs/alerts.md": ("tests.stations.alerts.test_webhooks:CHECK",),
     "docs/debezium.md": ("tests.eventbus.test_debezium:PROPERTIES", "tests.eventbus.test_debezium_publication:SQL"),
     "docs/growing-out.md": ("tests.browser.test_grown_out:FILES",),
     "docs/how-to/add-a-french-text.md": tuple(
