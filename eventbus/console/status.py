@@ -40,7 +40,7 @@ def add(actions: Actions) -> None:
 
 def status(*, printer: Printer, json: bool, no_audit: bool, **options: Any) -> None:
     """Print the state. Raises CommandError with the problems, so that the exit code shows them."""
-    found, dispatches = bus_status.status(), bus_status.is_dispatched()
+    found, dispatches = bus_status.status(patient=True), bus_status.is_dispatched()
     counted = None if no_audit else delivery_audit.read()
     wrong: list[str] = [*bus_status.problems(found, dispatches=dispatches)]
     wrong += delivery_audit.problems(counted) if counted else []

@@ -64,14 +64,15 @@ def progress() -> list[Any]:
     return list(Progress.objects.annotate(waits_since=since).order_by("group", "topic", "partition"))
 
 
-def ends(progress: Iterable[Any]) -> tuple[dict[TopicPartition, int], str]:
+def ends(progress: Iterable[Any], *, patient: bool = False) -> tuple[dict[TopicPartition, int], str]:
     """Return the ends that the log gives at once, and a sentence about those that it does not give.
 
     Pages and metrics ask so: if the brokers are away, an operator must read it soon, and not after their long timeout.
+    `patient`: wait for brokers that are busy, for as long as a command may.
     """
     asked = sorted({TopicPartition(row.topic, row.partition) for row in progress})
     try:
-        found = backends.current().ends_now(asked)
+        found = backends.current().ends(asked) if patient else backends.current().ends_now(asked)
     except LogUnavailable as error:
         return {}, str(error)
     missing = ["/".join(map(str, one)) for one in asked if one not in found]

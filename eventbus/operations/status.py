@@ -88,11 +88,14 @@ class Status(msgspec.Struct, frozen=True):
     processes: list[ProcessStatus]
 
 
-def status() -> Status:
-    """Read the present state of the bus in a few queries, of which none counts what was sent."""
+def status(*, patient: bool = False) -> Status:
+    """Read the present state of the bus in a few queries, of which none counts what was sent.
+
+    `patient`: wait for brokers that are busy, as a command may and a page may not.
+    """
     progress, counted = group_status.progress(), tally.read()
     groups = list(ConsumerGroup.objects.order_by("name"))
-    ends, log_unavailable = group_status.ends(progress)
+    ends, log_unavailable = group_status.ends(progress, patient=patient)
     asks_brokers, has = bool(ends) or not log_unavailable, counted.count
     return Status(
         at=clock.now(),

@@ -136,6 +136,21 @@ def test_status_tells_all_the_rest_while_the_brokers_do_not_answer(
     assert (house_a["offset"], house_a["end"], house_a["lag"]) == (0, None, None)
 
 
+def test_status_waits_for_brokers_that_are_too_busy_to_answer_a_page(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.handler()
+    house.say(("vase", 1))
+    monkeypatch.setattr(backends.current(), "ends_now", Mock(return_value={}))
+
+    with a_living_dispatcher():
+        _, told, complaint = run("eventbus", "status", "--json")
+
+    [house_a] = [group for group in json.loads(told)["groups"] if group["group"] == "house-a"]
+    assert house_a["end"] is not None
+    assert "does not give the end" not in complaint
+
+
 def test_brokers_that_a_command_needs_and_that_do_not_answer_are_told_in_a_sentence(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
