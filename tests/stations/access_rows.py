@@ -28,7 +28,7 @@ ROUTES: dict[str, Route] = {
     "stations:feed": Route(get=ALL),
     "stations:gbfs": Route(get=ALL),
     "stations:gbfs-manifest": Route(get=ALL),
-    "stations:rest:api-root": Route(get=ALL),
+    "stations:rest:api-root": Route(get=ALL, leads_to=("stations:rest:openapi-json",)),
     "stations:rest:openapi-json": Route(get=ALL),
     "stations:rest:feeds": Route(get=ALL),
     "stations:rest:stations": Route(get=ALL),
