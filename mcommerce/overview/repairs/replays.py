@@ -1,10 +1,7 @@
 """The pages on which staff let a group handle past events again: the choice, the dry run, and the run itself."""
 
-from typing import Any
-
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -12,8 +9,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from eventbus import registry
-from eventbus.backends.base import TopicPartition
-from eventbus.models import Progress, ReplayRun
+from eventbus.models import ReplayRun
 from eventbus.registry import Group
 from eventbus.repairs import dry_runs
 from eventbus.repairs.replay_filter import ReplayFilter, ReplayRefused
@@ -27,59 +23,28 @@ from mcommerce.overview.frame import (
     live,
     may_see_payloads,
 )
+from mcommerce.overview.repairs.partition_choice import OFFSET_MAX, PartitionChoiceForm, time_field
 
 TAB = "bus-groups"
 RUNS_SHOWN_MAX = 10  # earlier replays of the group on the page of the choice
-OFFSET_MAX = 2**63 - 1  # the highest offset that a database takes
 STEPS = {"begin": dry_runs.begin, "stop": dry_runs.stop, "resume": dry_runs.go_on}
 
 
-class ReplayForm(forms.Form):
+class ReplayForm(PartitionChoiceForm):
     """The choice of partitions, and of the time or offset from which their events are handled again."""
 
-    since = forms.DateTimeField(
-        label=gettext_lazy("From this time on (UTC)"),
-        required=False,
-        widget=forms.DateTimeInput({"type": "datetime-local"}, "%Y-%m-%dT%H:%M"),
-    )
+    time = time_field(gettext_lazy("From this time on (UTC)"))
     offset = forms.IntegerField(
         label=gettext_lazy("Or from this offset on"), required=False, min_value=0, max_value=OFFSET_MAX
     )
-    partitions = forms.MultipleChoiceField(
-        label=gettext_lazy("Partitions"), widget=forms.CheckboxSelectMultiple, choices=()
-    )
-
-    def __init__(self, group: Group, *args: Any, **named: Any) -> None:
-        super().__init__(*args, **named)
-        self.group = group
-        self.rows = {
-            f"{row.topic}/{row.partition}": row
-            for row in Progress.objects.filter(group=group.name, topic__in=replayable_topics(group)).order_by(
-                "topic", "partition"
-            )
-        }
-        choices = [
-            (name, _("%(partition)s, now at %(offset)d") % {"partition": name, "offset": row.offset})
-            for name, row in self.rows.items()
-        ]
-        self.fields["partitions"].choices = choices  # type: ignore[attr-defined]  # of a choice field
-        self.fields["partitions"].initial = list(self.rows)
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse a choice of both a time and an offset, or of neither."""
-        found = super().clean() or {}
-        if not self.errors and (found["since"] is None) == (found["offset"] is None):
-            raise ValidationError(_("Give a time or an offset."))
-        return found
 
     def freeze(self, who: str) -> ReplayRun:
         """Store the dry run of a valid form. Raises ReplayRefused."""
-        chosen = [self.rows[name] for name in self.cleaned_data["partitions"]]
-        partitions = [TopicPartition(row.topic, row.partition) for row in chosen]
+        partitions = self.chosen()
         wanted = ReplayFilter(
             group=self.group,
             topics={one.topic for one in partitions},
-            since=self.cleaned_data["since"],
+            since=self.cleaned_data["time"],
             partitions=partitions,
             offset=self.cleaned_data["offset"] or 0,
         )
@@ -99,7 +64,7 @@ def choose_replay(request: HttpRequest, projection: str) -> HttpResponse:
     if projection not in registry.groups:
         raise Http404
     found = registry.groups[projection]
-    form = ReplayForm(found, request.POST if request.method == "POST" else None)
+    form = ReplayForm(found, replayable_topics(found), request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             return redirect("bus-replay", replay=form.freeze(request.user.get_username()).pk)

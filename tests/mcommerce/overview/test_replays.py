@@ -139,11 +139,11 @@ def test_who_may_only_look_sees_the_run_and_no_button(projection: House) -> None
     ("form", "text"),
     [
         ({}, "Give a time or an offset."),
-        ({"offset": "0", "since": "2026-01-01T00:00"}, "Give a time or an offset."),
-        ({"since": "yesterday"}, "Enter a valid date/time."),
+        ({"offset": "0", "time": "2026-01-01T00:00"}, "Give a time or an offset."),
+        ({"time": "yesterday"}, "Enter a valid date/time."),
         ({"offset": str(10**30)}, "Ensure this value is less than"),
         ({"offset": "0", "partitions": ["house/99"]}, "is not one of the available choices"),
-        ({"since": "2126-01-01T00:00"}, "no event that the group has handled matches"),
+        ({"time": "2126-01-01T00:00"}, "no event that the group has handled matches"),
     ],
 )
 def test_a_wrong_choice_is_explained(projection: House, form: dict[str, object], text: str) -> None:
