@@ -5,6 +5,7 @@ import random
 import traceback
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
@@ -93,15 +94,22 @@ def wait(key: ParkedKey, record: Record, offset: int) -> None:
     ParkedEvent.objects.create(
         parked_key=key,
         group=key.group,
-        event_id=record.event_id,
-        topic=record.topic,
-        partition=record.partition,
-        offset=offset,
-        type=record.type,
-        key=record.key,
-        payload=record.payload,
-        headers=record.headers,
+        **columns_of(record) | {"offset": offset},
     )
+
+
+def columns_of(record: Record) -> dict[str, Any]:
+    """Return what a row of a parked or a dead event keeps of its record."""
+    return {
+        "event_id": record.event_id,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "type": record.type,
+        "key": record.key,
+        "payload": record.payload,
+        "headers": record.headers,
+    }
 
 
 def postpone(key: ParkedKey, policy: Handler, error: BaseException, *, attempts: int) -> str:
@@ -155,14 +163,7 @@ def dead_letter(group: Group, record: Record, error: BaseException, *, attempts:
     """Write a dead letter, without the error's text if the database refuses that. Raises if it refuses both."""
     dead_letter = DeadLetter(
         group=group.name,
-        event_id=record.event_id,
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        type=record.type,
-        key=record.key,
-        payload=record.payload,
-        headers=record.headers,
+        **columns_of(record),
         parks=parks,
         attempts=attempts,
         died_at=clock.now(),

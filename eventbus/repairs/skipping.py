@@ -165,14 +165,7 @@ def _discard(progress: Progress, row_ids: Sequence[int], decision: int, who: str
     DeadLetter.objects.bulk_create(
         DeadLetter(
             group=progress.group,
-            event_id=record.event_id,
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            type=record.type,
-            key=record.key,
-            payload=record.payload,
-            headers=record.headers,
+            **parking.columns_of(record),
             parks=False,
             behind=True,
             attempts=0,
