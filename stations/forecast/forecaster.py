@@ -23,6 +23,7 @@ from stations.models import Station
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 5.0  # between two looks: a forecast is due each quarter of an hour
+STUDY_SECONDS = 60.0  # between two looks for days to learn or score: some queries a city, for one day in 24 hours
 REST_SECONDS = 0.02  # after each station that is learned, some 3 ms of work: a poll in this process hardly feels it
 FORGET_SECONDS = 600.0  # between two deletions of old rows
 LEASE_SECONDS = 60.0  # without a beat
@@ -40,7 +41,13 @@ class Forecaster:
     def __init__(self, rest: Callable[[], object] = lambda: None) -> None:
         self._rest = rest
         self._known: dict[City, tuple[date, Knowledge | None, list[dict[str, Any]]]] = {}
+        self._written: dict[City, int] = {}  # the last moment known to be written
         self._forgot = float("-inf")
+
+    def write(self) -> None:
+        """Write the forecasts that are due."""
+        if written.due_at(clock.now()) is not None:
+            self._write_all(cities())
 
     def step(self) -> None:
         """Do all that is due: forecast, and learn and score the full days."""
@@ -74,7 +81,10 @@ class Forecaster:
                 self._write(city, at)
 
     def _write(self, city: City, at: int) -> None:
-        if written.is_written(city, at) or _is_old(city):
+        if self._written.get(city) == at or _is_old(city):
+            return
+        if written.is_written(city, at):
+            self._written[city] = at
             return
         known, verdicts = self._knowledge(city, moment(at).date())
         if known is not None:
@@ -94,7 +104,7 @@ class ForecasterThread:
         self._stop = threading.Event()
         self._lease = Lease("stations-forecast", seconds=LEASE_SECONDS)
         self._leads = False
-        self._beaten = float("-inf")
+        self._beaten = self._studied = float("-inf")
         self._thread = threading.Thread(target=self._run, name="stations-forecast", daemon=True)
 
     def start(self) -> "ForecasterThread":
@@ -135,8 +145,13 @@ class ForecasterThread:
             self._beat()
         else:
             self._leads = self._lease.acquire()
-        if self._leads:
+        if not self._leads:
+            return
+        if time.monotonic() >= self._studied + STUDY_SECONDS:
             forecaster.step()
+            self._studied = time.monotonic()
+        else:
+            forecaster.write()
 
     def _beat(self) -> None:
         if time.monotonic() >= self._beaten + BEAT_SECONDS:

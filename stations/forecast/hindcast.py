@@ -8,14 +8,11 @@ from stations.forecast.looks import (
     BEFORE,
     ONE_DAY,
     QUARTER_MS,
-    ahead_of,
     city_states,
     counts_of,
-    looks_of,
     slots_from,
 )
 from stations.forecast.scoring import Errors, Score, add_entry, no_errors, score_over
-from stations.forecast.usual import NOTHING_USUAL
 from stations.forecast.written import entry_of
 from stations.history.samples import DAY_MS, start_of
 
@@ -43,11 +40,7 @@ def errors_as_if(city: City, day: date, known: Knowledge) -> dict[tuple[int, int
     slots = slots_from(begin, city.zone, 2 * BEFORE + DAY_MS // QUARTER_MS)
     sums = no_errors()
     for station, states in city_states(*city, day):
-        usual = known.usual.get(station, NOTHING_USUAL)
         for number, state in enumerate(states[BEFORE:], BEFORE):
             if state is not None:
-                looks = looks_of(state, slots[number], ahead_of(usual, slots, number), known.oracle.counts)
-                add_entry(
-                    sums, entry_of(station, state, [known.oracle.chances(look) for look in looks]), states, number
-                )
+                add_entry(sums, entry_of(station, state, known, slots, number), states, number)
     return sums

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from eventbus import clock
-from stations.forecast.counts import HORIZONS, Chances
+from stations.forecast.counts import HORIZONS
 from stations.forecast.learning import City, Knowledge
 from stations.forecast.looks import BEFORE, QUARTER_MS, ahead_of, looks_of, slots_from
-from stations.forecast.usual import NOTHING_USUAL
+from stations.forecast.usual import NOTHING_USUAL, Slot
 from stations.history.reading import city_at
 from stations.history.samples import Sample, State, milliseconds, moment
 from stations.models import Forecast, Station
@@ -51,9 +51,7 @@ def forecast_of(city: City, at: int, known: Knowledge, *, without: Iterable[int]
     entries = []
     for station, state in sorted(then.samples.items()):
         if state.state == State.OPEN and station not in left_out:
-            ahead = ahead_of(known.usual.get(station, NOTHING_USUAL), slots, 0)
-            looks = looks_of(state, slots[0], ahead, known.oracle.counts)
-            entries.append(entry_of(station, state, [known.oracle.chances(look) for look in looks]))
+            entries.append(entry_of(station, state, known, slots))
     return entries
 
 
@@ -113,7 +111,11 @@ def unpacked(content: Any) -> list[Entry]:
     return [_read(row) for row in _ENTRY.iter_unpack(zlib.decompress(content))]
 
 
-def entry_of(station: int, state: Sample, chances: list[tuple[Chances, Chances | None]]) -> Entry:
+def entry_of(station: int, state: Sample, known: Knowledge, slots: Sequence[Slot], number: int = 0) -> Entry:
+    """Return the forecast of a station in this state at the slot of this number."""
+    ahead = ahead_of(known.usual.get(station, NOTHING_USUAL), slots, number)
+    looks = looks_of(state, slots[number], ahead, known.oracle.counts)
+    chances = [known.oracle.chances(look) for look in looks]
     bike = [one for one, _ in chances]
     place = [one for _, one in chances if one is not None]
     return Entry(
