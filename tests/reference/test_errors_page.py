@@ -60,7 +60,7 @@ def test_an_error_that_is_gone_or_is_another_kind_is_found() -> None:
     assert error_differences(error_classes(SOURCES | other)) == [
         "outside.http.NoAnswer is a `OSError`, and the page says `Exception`"
     ]
-    limits = ("AlertsTooOften", "ExportsTooOften", "RemarksTooOften")
+    limits = ("AlertsTooOften", "ExportsTooOften", "RemarksTooOften", "TooOften")
     assert sorted(error_differences(error_classes(gone))) == [
         f"stations.limits.{name} is on the page, and is no error" for name in limits
     ]

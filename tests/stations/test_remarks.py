@@ -6,7 +6,7 @@ import pytest
 
 from eventbus.testing import published_events
 from stations.events import RemarkDeleted, RemarkLeft
-from stations.limits import REMARK_SECONDS, REMARKS_OF_ALL, REMARKS_PER_CLIENT, RemarksTooOften
+from stations.limits import REMARKS_OF_ALL, REMARKS_PER_CLIENT, WINDOW_SECONDS, RemarksTooOften
 from stations.models import REMARK_LENGTH_MAX, REMARK_NAME_LENGTH_MAX, Remark
 from stations.services.recording import RemarkEmpty, RemarkTooLong, delete_remarks, leave_remark
 
@@ -88,7 +88,7 @@ def test_who_talks_too_much_waits_a_minute_and_others_do_not():
     with pytest.raises(RemarksTooOften):
         leave()
     leave(client="session-2")
-    leave(now=NOON + timedelta(seconds=REMARK_SECONDS))
+    leave(now=NOON + timedelta(seconds=WINDOW_SECONDS))
 
 
 def test_whoever_changes_sessions_cannot_flood_either():
