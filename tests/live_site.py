@@ -7,7 +7,6 @@ the sandbox payment provider. It can be stopped, killed and started again on the
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from os import environ
 from pathlib import Path
+
+from tests.free_ports import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent
 START_DEADLINE_SECONDS = 90  # a loaded two-core machine starting Django, migrations checked, for the first time
@@ -187,18 +188,6 @@ class LiveSite:
     def log_tail(self) -> str:
         """The end of what the server printed."""
         return self.log_path.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:] if self.log_path.exists() else ""
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on now; all held open until all are chosen, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 @contextmanager

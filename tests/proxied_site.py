@@ -17,7 +17,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite, free_ports
+from tests.free_ports import free_ports
+from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite
 
 LOOK_SECONDS = 0.1
 END_SECONDS = 30  # as compose.yaml gives it

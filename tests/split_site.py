@@ -20,6 +20,7 @@ import psycopg
 import pytest
 
 from tests.collector import Collector
+from tests.free_ports import free_ports
 from tests.live_site import (
     ASK_PAUSE_SECONDS,
     ASK_TIMEOUT_SECONDS,
@@ -28,7 +29,6 @@ from tests.live_site import (
     STOP_DEADLINE_SECONDS,
     LiveSite,
     SiteDidNotStart,
-    free_ports,
 )
 from tests.postgres import PostgresMissing, temporary_cluster
 from tests.tcp_router import FrontDoor

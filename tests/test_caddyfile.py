@@ -14,7 +14,8 @@ from urllib.parse import parse_qs, urljoin
 
 import pytest
 
-from tests.live_site import ROOT, free_ports
+from tests.free_ports import free_ports
+from tests.live_site import ROOT
 from tests.proxied_site import buffers, caddy, wait_until
 from tests.test_response_headers import ask
 

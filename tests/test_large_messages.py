@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
+from tests.free_ports import free_ports
 from tests.large_message_site.asgi import SNAPSHOT
-from tests.live_site import ROOT, free_ports
+from tests.live_site import ROOT
 
 SOCKETS = 30
 LARGE_BYTES = 15 * 1024 * 1024

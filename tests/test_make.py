@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live_site import free_ports
+from tests.free_ports import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent
 ENDED_SECONDS = 60  # on a machine that is busy otherwise

@@ -16,7 +16,7 @@ from django.utils import autoreload
 
 import mcommerce
 from mcommerce.daphne.management.commands import runserver as daphne_runserver
-from tests.live_site import free_ports
+from tests.free_ports import free_ports
 from tests.test_settings import ROOT, python
 
 RELOAD = 3  # the exit code by which Django's reloader starts its child again

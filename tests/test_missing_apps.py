@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mcommerce.features import installed
-from tests.live_site import free_ports
+from tests.free_ports import free_ports
 from tests.missing_app import whole_site
 
 ROOT = Path(__file__).resolve().parent.parent

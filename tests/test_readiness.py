@@ -20,9 +20,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from tests.free_ports import free_ports
 from tests.full_disk import fill, small_disk
 from tests.kafka import Cluster
-from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite, free_ports
+from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite
 from tests.postgres import PostgresMissing, stoppable_cluster, temporary_cluster
 from tests.temporary_folders import throwaway_folder
 

@@ -1,7 +1,6 @@
 """The README's commands are typed by somebody who has just cloned the project, and do what it says."""
 
 import os
-import random
 import re
 import shlex
 import shutil
@@ -17,8 +16,9 @@ from urllib.error import HTTPError
 
 import pytest
 
-from mcommerce.daphne.free_ports import free_port, obstacle
+from mcommerce.daphne.free_ports import obstacle
 from tests.chaos.waiting import until
+from tests.free_ports import free_ports
 from tests.kafka.__main__ import ANSWERS
 from tests.reference.tables import ROOT
 from tests.test_startapp import copy_project
@@ -42,12 +42,6 @@ print(settings.STATIONS_FEEDS, settings.JCDECAUX_API_KEY, *map(is_simulated, set
 
 
 # --- sites that are run ----------------------------------------------------------------------------------------------
-
-
-def three_ports() -> list[int]:
-    """Of a site, side by side, where nobody listens."""
-    first = free_port("127.0.0.1", beyond=random.randrange(20_000, 30_000), side_by_side=3)
-    return [first, first + 1, first + 2]
 
 
 @contextmanager
@@ -114,7 +108,7 @@ def visit(ports: list[int], process: subprocess.Popen[bytes], log: Path) -> None
 
 
 def test_make_run_serves_the_shop_and_the_stations_until_ctrl_c(tmp_path: Path) -> None:
-    ports = three_ports()
+    ports = free_ports(3)
     code = RUN.replace("make run", f"{MAKE} run PORT={ports[0]}")
     log = tmp_path / "log"
 
@@ -128,7 +122,7 @@ def test_without_make_the_typed_lines_serve_them_too(tmp_path: Path) -> None:
     """Word for word, at other ports, as the page says below. The packages are those of the tests."""
     clone = copy_project(tmp_path / "clone")
     shutil.copy(ROOT / "requirements.txt", clone)
-    taken = three_ports()
+    taken = free_ports(3)
     ports = dict(zip(("8010", "8011", "8012"), map(str, taken), strict=True))
     *lines, last = WITHOUT_MAKE.splitlines()
     code = "\n".join([*lines, re.sub("801[0-2]", lambda found: ports[found[0]], f"{OTHER_PORTS} {last} 8010")])
@@ -143,7 +137,7 @@ def test_without_make_the_typed_lines_serve_them_too(tmp_path: Path) -> None:
 
 
 def test_what_ignores_ctrl_c_is_found_and_killed_at_the_end(tmp_path: Path) -> None:
-    port, *_ = three_ports()
+    port, *_ = free_ports(3)
     server, log = f"-m http.server --bind 127.0.0.1 {port}", tmp_path / "log"
 
     with typed(f"{sys.executable} {server} & wait", tmp_path, log, {}) as process:  # sh hides Ctrl-C from its jobs

@@ -15,7 +15,8 @@ import pytest
 from mcommerce.payment.sandbox_process import start_sandbox_provider
 from mcommerce.web.response_headers import ALWAYS
 from stations import simulator
-from tests.live_site import ROOT, START_DEADLINE_SECONDS, free_ports
+from tests.free_ports import free_ports
+from tests.live_site import ROOT, START_DEADLINE_SECONDS
 from tests.test_settings import DEPLOYED, python
 
 LOOK_SECONDS = 0.1

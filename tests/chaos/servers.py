@@ -20,7 +20,7 @@ from tests.chaos.restored_events import Forgotten
 from tests.chaos.shop import roles
 from tests.chaos.shop.shop_probe import Shop
 from tests.chaos.tcp_proxy import Link, over_port, over_socket
-from tests.kafka.cluster import free_ports
+from tests.free_ports import free_ports
 from tests.live_site import ROOT, LiveSite
 
 PARTITIONS = 4

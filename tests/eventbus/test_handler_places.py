@@ -9,7 +9,7 @@ import pytest
 
 from eventbus.checks.declarations import check_handler_places
 from eventbus.checks.handler_places import Misplaced, misplaced
-from tests.live_site import free_ports
+from tests.free_ports import free_ports
 from tests.test_settings import ROOT
 
 HANDLER = """from eventbus import handles

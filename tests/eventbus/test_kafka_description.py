@@ -9,7 +9,7 @@ from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.errors import LogUnavailable
 from tests.eventbus.bus_app import House
 from tests.eventbus.bus_app_on_kafka import in_use
-from tests.kafka.cluster import free_ports
+from tests.free_ports import free_ports
 
 SECONDS = 30.0  # more than a busy broker needs
 

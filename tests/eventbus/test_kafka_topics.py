@@ -22,7 +22,7 @@ from eventbus.publishing.relay import Relay
 from tests.eventbus.bus_app import House, Noted, until
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS, in_use
 from tests.eventbus.test_commands import run
-from tests.kafka.cluster import free_ports
+from tests.free_ports import free_ports
 
 CLIENTS = {"topic.metadata.refresh.interval.ms": 200}  # else an added partition is missed for half a minute
 DAY_MS = "86400000"

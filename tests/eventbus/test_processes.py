@@ -14,7 +14,8 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from tests.eventbus.bus_app import until
-from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite, free_ports
+from tests.free_ports import free_ports
+from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite
 
 LEAVE_SECONDS = 30  # a worker's own limit for what is in hand, and some
 SAY = (

@@ -14,8 +14,8 @@ from pathlib import Path
 from urllib.error import URLError
 from uuid import uuid4
 
+from tests.free_ports import free_ports
 from tests.how_to import DOCS
-from tests.live_site import free_ports
 
 ROOT = DOCS.parent
 PAGE = (DOCS / "how-to" / "run-every-role-without-docker.md").read_text()

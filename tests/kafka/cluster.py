@@ -1,6 +1,5 @@
 """Brokers of one's own on loopback, for as long as a test run lasts or for `make kafka`; each is a Java process."""
 
-import random
 import shutil
 import signal
 import socket
@@ -10,7 +9,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
@@ -18,6 +17,7 @@ from uuid import uuid4
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.free_ports import free_ports
 from tests.kafka.jars import class_archive, fetch_jars, find_java, one_at_a_time
 from tests.kafka.settings import as_properties, server_settings
 from tests.temporary_folders import throwaway_folder
@@ -27,9 +27,6 @@ ARCHIVE_SECONDS = 120  # for a broker that stops and writes down the classes tha
 STOP_SECONDS = 15  # an orderly stop takes one; then it is killed, and reads its log anew when it starts again
 ASK_SECONDS = 2  # for one answer of a broker that starts
 LOG_TAIL_BYTES = 4000  # of its log, for whoever reads why it did not start
-# Below what systems give to outgoing connections: a client that comes back to a dead broker could else get the broker's
-# own port for its end, and be connected to itself.
-PORTS = range(20_000, 30_000)
 FORMATTED = "formatted"  # in the folder of the jars: what a new broker's disk holds, without the names of the broker
 JVM = (
     "-Xmx256m",  # it needs 100; three of them and a browser fit on a small machine
@@ -244,15 +241,6 @@ def wait_until_it_answers(
             return
         time.sleep(0.05)  # between two tries of a poll that has a deadline
     raise RuntimeError(f"Kafka did not start at {address}: {log()}")
-
-
-def free_ports(count: int) -> list[int]:
-    """Of loopback."""
-    found: set[int] = set()
-    while len(found) < count:
-        with suppress(OSError), socket.create_server(("127.0.0.1", random.choice(PORTS))) as taken:
-            found.add(taken.getsockname()[1])
-    return list(found)
 
 
 def known_brokers(address: str) -> set[int]:

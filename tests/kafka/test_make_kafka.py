@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kafka.cluster import free_ports
+from tests.free_ports import free_ports
 from tests.kafka.records import append, make_topic, read
 
 ROOT = Path(__file__).resolve().parents[2]

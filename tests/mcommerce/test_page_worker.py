@@ -14,7 +14,8 @@ import pytest
 
 from mcommerce.serving.gunicorn_worker import WholeAnswer
 from tests.eventbus.bus_app import until
-from tests.live_site import ROOT, free_ports
+from tests.free_ports import free_ports
+from tests.live_site import ROOT
 
 THREADS = 2
 APPLICATION = """

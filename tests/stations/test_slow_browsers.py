@@ -1,7 +1,6 @@
 """A browser that does not read costs no memory, and one that cannot catch up is disconnected with the reason."""
 
 import asyncio
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from websockets.asyncio.client import connect
 from stations.live.channel import Channel
 from stations.routing import sockets_for_all, sockets_with_user
 from stations.sockets import pull_socket
+from tests.free_ports import free_ports
 from tests.stations import flooding_server, socket_client
 from tests.stations.live_copy import decoded
 from tests.stations.socket_client import browsing, closed_with, happens, key, on_a_loop, polled, reached, state
@@ -113,9 +113,7 @@ async def test_a_browser_that_takes_nothing_for_long_is_let_go(monkeypatch: pyte
 @contextmanager
 def a_uvicorn() -> Iterator[tuple["subprocess.Popen[str]", Callable[[], Any]]]:
     """A real uvicorn that runs `firehose`, and a function that connects to it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
 
     def connected() -> Any:
         return connect(f"ws://127.0.0.1:{port}/", max_queue=1, max_size=None, open_timeout=DEADLINE_SECONDS)

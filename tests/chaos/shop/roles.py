@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from tests.live_site import ROOT, free_ports
+from tests.free_ports import free_ports
+from tests.live_site import ROOT
 
 WEBS = ("web-1", "web-2")
 COMPANY, POLLER, SIMULATOR, SHOPPERS = "company", "poller", "simulator", "shoppers"

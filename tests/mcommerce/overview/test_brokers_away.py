@@ -14,8 +14,8 @@ from eventbus.operations import status
 from mcommerce import readiness
 from mcommerce.monitoring import page
 from tests.eventbus.bus_app_on_kafka import in_use
+from tests.free_ports import free_ports
 from tests.kafka import Cluster
-from tests.kafka.cluster import free_ports
 
 WAIT_SECONDS_MAX = 2.0  # of a page, for brokers that are away
 TITLE, FIGURE = "The brokers do not answer", '<td class="number">?</td>'

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.live_site import ROOT, STOP_DEADLINE_SECONDS, free_ports
+from tests.free_ports import free_ports
+from tests.live_site import ROOT, STOP_DEADLINE_SECONDS
 from tests.mcommerce.payment.conftest import API_KEY
 
 
