@@ -9,7 +9,7 @@ from benchmarks.measure import Goal, Row, rate
 from benchmarks.sales import SaleMade
 from benchmarks.site import Bench
 from eventbus import Event, publish
-from eventbus.field_types import check_of, checks
+from eventbus.declaration.field_types import check_of, checks
 from eventbus.ids import uuid7
 
 ONES = 300  # transactions of a round; a second's worth on a slow disk

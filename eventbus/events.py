@@ -11,13 +11,13 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
-from eventbus import clock, ids, request_context
-from eventbus.declaration import EventMeta, is_declared, refuse_non_events
+from eventbus import clock, ids
+from eventbus.declaration.field_types import check_of, checks, holds_nul, refuse_wrong_types
+from eventbus.declaration.keywords import EventMeta, is_declared, refuse_non_events
+from eventbus.declaration.upcasting import Upcasts, upcast
 from eventbus.envelope_texts import traceparent_of
 from eventbus.errors import EventTooLarge, Permanent
-from eventbus.field_types import check_of, checks, holds_nul, refuse_wrong_types
-from eventbus.tracing import switch
-from eventbus.upcasting import Upcasts, upcast
+from eventbus.tracing import request_context, switch
 
 EVENT_BYTES_MAX = 256 * 1024  # bytes of data; Kafka's default limit is 1 MiB a record, headers included
 KEY_CHARACTERS_MAX = 200  # what the index of parked keys holds on every database

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 from django.apps import apps
 
-from eventbus.declaration import (
+from eventbus.declaration.keywords import (
     EventMeta,
     refuse_wrong_count,
     refuse_wrong_group,
@@ -18,9 +18,9 @@ from eventbus.declaration import (
     refuse_wrong_retries,
     unfit,
 )
+from eventbus.declaration.upcasting import readable_types
 from eventbus.errors import Permanent, ServiceUnavailable, WrongDeclaration
 from eventbus.events import Event, Record, open_event
-from eventbus.upcasting import readable_types
 
 BATCH_EVENTS = 200  # events a transaction: commits and round trips cost most, and 200 events hide that
 ATTEMPTS_MAX = 8  # with the backoff below, a minute in the mean and two at most: longer than most restarts

@@ -13,8 +13,8 @@ from django.utils.module_loading import import_string
 
 from eventbus import backends, registry
 from eventbus.checks import handler_places
+from eventbus.declaration.upcasting import readable_types
 from eventbus.events import declared_events
-from eventbus.upcasting import readable_types
 
 
 @register("eventbus")

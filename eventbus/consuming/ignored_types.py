@@ -12,9 +12,9 @@ from django.db import transaction
 from django.db.models import Max, Min, Sum
 
 from eventbus import clock, registry
+from eventbus.declaration.upcasting import readable_types
 from eventbus.events import Record, declared_events
 from eventbus.models import WHO_CHARACTERS_MAX, IgnoredType, OperatorAction, Progress
-from eventbus.upcasting import readable_types
 
 _known: set[str] = set()  # wire types in this process's code; only a cache: a missing type is looked up
 

@@ -11,8 +11,8 @@ from django.db import connections
 from eventbus.backends import current
 from eventbus.consuming import trust
 from eventbus.database.unit_of_work import unit_of_work
+from eventbus.declaration.upcasting import readable_types
 from eventbus.events import Event, Record, Undecodable, open_event
-from eventbus.upcasting import readable_types
 
 logger = logging.getLogger(__name__)
 

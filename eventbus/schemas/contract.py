@@ -6,9 +6,9 @@ A contract is plain JSON, so that a site can keep it in a file beside its code.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from eventbus.declaration.upcasting import readable_types
 from eventbus.events import KEY_SEPARATOR, Event
 from eventbus.schemas.json_schema import Schema, schema_of
-from eventbus.upcasting import readable_types
 
 TEXTS = ("title", "description")  # they may change at any time
 NEW_VERSION = (

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import inspect
 
 from eventbus import clock
+from eventbus.declaration.field_types import SEQUENCES, fits, refuse_wrong_types
 from eventbus.events import decode
-from eventbus.field_types import SEQUENCES, fits, refuse_wrong_types
 from eventbus.ids import uuid7
 
 S = TypeVar("S", bound=msgspec.Struct)

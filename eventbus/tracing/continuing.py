@@ -6,8 +6,8 @@ from contextlib import contextmanager, nullcontext
 from uuid import UUID
 
 from eventbus.envelope_texts import TRACE_CHARACTERS as TRACE_CHARACTERS  # of a column that keeps one
-from eventbus.request_context import correlated
 from eventbus.tracing import switch
+from eventbus.tracing.request_context import correlated
 
 _TRACE_ID = re.compile(r"00-([0-9a-f]{32})-")
 

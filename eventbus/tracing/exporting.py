@@ -9,8 +9,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 
-from eventbus import request_context
 from eventbus.ids import uuid7
+from eventbus.tracing import request_context
 
 
 class RequestIds(IdGenerator):

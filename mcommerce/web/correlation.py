@@ -7,7 +7,7 @@ from django.template.loader import get_template
 
 from eventbus.events import correlation_id
 from eventbus.ids import text, uuid7
-from eventbus.request_context import correlated
+from eventbus.tracing.request_context import correlated
 
 HEADER = "X-Correlation-Id"
 Answer = Callable[[HttpRequest], HttpResponse]

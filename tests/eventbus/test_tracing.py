@@ -15,10 +15,10 @@ from eventbus.envelope_texts import traceparent_of
 from eventbus.events import present_trace
 from eventbus.ids import uuid7
 from eventbus.models import OutboxRow
-from eventbus.request_context import correlated
 from eventbus.tracing import switch
 from eventbus.tracing.continuing import TRACE_CHARACTERS, continued
 from eventbus.tracing.exporting import RequestIds
+from eventbus.tracing.request_context import correlated
 from eventbus.tracing.spans import SPANS_EACH_MAX, Spans
 from tests.eventbus.bus_app import House, Mended, Noted, Sown
 from tests.eventbus.replay_steps import replayed

@@ -21,7 +21,7 @@ BUS_TESTS = (
     "tests/eventbus/test_outbox.py",
     "tests/eventbus/test_ids.py",
     "tests/eventbus/test_sql.py",
-    "tests/eventbus/test_field_types.py",
+    "tests/eventbus/declaration/test_field_types.py",
     "tests/eventbus/test_heartbeats.py",
     "tests/eventbus/test_command_runner.py",
     "tests/eventbus/test_dispatcher.py",

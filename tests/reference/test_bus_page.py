@@ -12,7 +12,7 @@ import pytest
 import eventbus
 from eventbus import errors
 from eventbus.backends.topics import declare_topic
-from eventbus.declaration import EventMeta
+from eventbus.declaration.keywords import EventMeta
 from mcommerce.web.slots import fragment
 from mcommerce.web.slots.registry import PLACES
 from tests.reference import signatures

@@ -15,11 +15,11 @@ from django.test import RequestFactory
 import eventbus
 from eventbus import Event, backends, registry
 from eventbus.backends import topics
+from eventbus.declaration.upcasting import upcast
 from eventbus.events import decode
 from eventbus.ids import uuid7
 from eventbus.progress import group_starts
 from eventbus.testing import published_events, settle
-from eventbus.upcasting import upcast
 from mcommerce import events
 from mcommerce.web.slots import fragment
 from mcommerce.web.slots import registry as fragments

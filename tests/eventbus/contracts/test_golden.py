@@ -5,9 +5,9 @@ import json
 import msgspec
 import pytest
 
+from eventbus.declaration.upcasting import readable_types, upcast
 from eventbus.events import decode
 from eventbus.schemas.site_events import site_events
-from eventbus.upcasting import readable_types, upcast
 from tests.eventbus.contracts.golden import FOLDER, path_of
 
 READABLE = {name: one for one in site_events().values() for name in readable_types(one)}

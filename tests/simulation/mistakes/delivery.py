@@ -15,7 +15,7 @@ from eventbus.consuming.batch import BatchRunner
 from eventbus.consuming.handler_calls import HandlerCalls
 from eventbus.consuming.watching import Watch
 from eventbus.database.leases import Lease
-from eventbus.field_types import refuse_wrong_types
+from eventbus.declaration.field_types import refuse_wrong_types
 from eventbus.models import InboxRow, Progress
 from eventbus.progress import group_starts, groups, inbox
 from eventbus.progress.partition_epochs import PartitionEpochs

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from eventbus import Event
+from eventbus.declaration.field_types import refuse_wrong_types
 from eventbus.errors import WrongFieldType
-from eventbus.field_types import refuse_wrong_types
 
 
 class Colour(StrEnum):

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from eventbus.column_sizes import GROUP_CHARACTERS_MAX, TOPIC_CHARACTERS_MAX, TYPE_CHARACTERS_MAX
+from eventbus.declaration.upcasting import Upcasts
 from eventbus.errors import NotAnEvent, WrongDeclaration
-from eventbus.upcasting import Upcasts
 
 M = TypeVar("M", bound="EventMeta")
 
