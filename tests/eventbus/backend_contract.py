@@ -1,5 +1,7 @@
 """What every backend owes its users. A test module subclasses `BackendContract` and adds nothing but the backend."""
 
+from collections import Counter
+
 from tests.eventbus.contract_audit_violations import WhatDoesNotBalanceIsNamed
 from tests.eventbus.contract_batches import BatchesEnd, InBatches
 from tests.eventbus.contract_bulk import DecidedInBulk
@@ -82,3 +84,9 @@ class BackendContract(
     TheHouseIsKept,
 ):
     """Every promise, for one backend."""
+
+    def __init_subclass__(cls) -> None:
+        """Refuse two cases of one name: one would hide the other, which would never run."""
+        cases = Counter(name for theme in BackendContract.__mro__ for name in vars(theme) if name.startswith("test_"))
+        twice = [name for name, times in cases.items() if times > 1]
+        assert not twice, f"two themes of the contract have a case of one name; rename one: {', '.join(twice)}"
