@@ -16,7 +16,7 @@ from eventbus import backends, failpoints, publish
 from eventbus.audit import delivery_audit
 from eventbus.backends.base import TopicPartition, Unsent, partition_of
 from eventbus.backends.kafka.backend import KafkaBackend
-from eventbus.backends.kafka.topics import ANSWER_SECONDS
+from eventbus.backends.kafka.brokers.topics import ANSWER_SECONDS
 from eventbus.errors import LogUnavailable
 from eventbus.events import KEY_CHARACTERS_MAX
 from eventbus.models import OutboxRow, ParkedKey, Progress

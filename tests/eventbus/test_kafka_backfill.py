@@ -13,7 +13,7 @@ from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from eventbus import Permanent, clock
 from eventbus.audit import delivery_audit
 from eventbus.backends.kafka.backend import KafkaBackend
-from eventbus.backends.kafka.topics import ANSWER_SECONDS
+from eventbus.backends.kafka.brokers.topics import ANSWER_SECONDS
 from eventbus.consuming import outbox_backfill
 from eventbus.errors import StaleEpoch
 from eventbus.failpoints import FailedHere, armed

@@ -13,7 +13,7 @@ from eventbus import clock, publish
 from eventbus.audit import delivery_audit
 from eventbus.backends.base import TopicPartition
 from eventbus.backends.kafka.backend import KafkaBackend
-from eventbus.backends.kafka.topics import ANSWER_SECONDS
+from eventbus.backends.kafka.brokers.topics import ANSWER_SECONDS
 from eventbus.consuming.outbox_backfill import Backfill
 from eventbus.events import Record
 from eventbus.models import ConsumerGroup, LostRecords, OutboxRow

@@ -281,7 +281,7 @@ def test_a_relay_without_its_topic_says_which_and_what_makes_it(log: KafkaBacken
 
 
 def test_brokers_that_say_nothing_are_looked_for_where_the_setting_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eventbus.backends.kafka.topics.ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("eventbus.backends.kafka.brokers.topics.ANSWER_SECONDS", 0.1)
     with (
         closing(KafkaBackend(servers=f"127.0.0.1:{free_ports(1)[0]}")) as nowhere,
         pytest.raises(LogUnavailable, match=r"house is like: no broker has answered.*KAFKA_BOOTSTRAP_SERVERS"),

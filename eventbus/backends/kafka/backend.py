@@ -15,8 +15,10 @@ from confluent_kafka.admin import AdminClient
 from eventbus import failpoints
 from eventbus.backends import outbox_offsets
 from eventbus.backends.base import Backend, Consumer, TopicPartition, Unsent
-from eventbus.backends.kafka import client_errors, end_offsets
-from eventbus.backends.kafka.admin_client import Admins
+from eventbus.backends.kafka import client_errors
+from eventbus.backends.kafka.brokers import end_offsets
+from eventbus.backends.kafka.brokers.admin_client import Admins
+from eventbus.backends.kafka.brokers.topics import KafkaTopics, insist, passes, said
 from eventbus.backends.kafka.configuration import configured, exposed, refuse_broken_promises, refuse_unknown
 from eventbus.backends.kafka.key_partitions import Partitions
 from eventbus.backends.kafka.other_sites import OtherSites
@@ -24,7 +26,6 @@ from eventbus.backends.kafka.producer import Sender, Sent, advance
 from eventbus.backends.kafka.reading.consumer import KafkaConsumer
 from eventbus.backends.kafka.reading.revocation_guard import hold_seconds
 from eventbus.backends.kafka.stale_tail import behind_ours, lying_in
-from eventbus.backends.kafka.topics import KafkaTopics, insist, passes, said
 from eventbus.errors import LogTruncated, LogUnavailable
 from eventbus.events import Record
 from eventbus.wakeups import Wakeup

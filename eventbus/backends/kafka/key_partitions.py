@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from eventbus.backends import outbox_offsets
 from eventbus.backends.base import TopicPartition, Unsent, partition_of
-from eventbus.backends.kafka.topics import ANSWER_SECONDS, LOOK_SECONDS, KafkaTopics
+from eventbus.backends.kafka.brokers.topics import ANSWER_SECONDS, LOOK_SECONDS, KafkaTopics
 from eventbus.errors import LogUnavailable
 
 KNOWN_SECONDS = 30.0  # how long the brokers' answer is kept: partitions are added by hand, and seldom

@@ -15,7 +15,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from django.db import DatabaseError, connection, transaction
 
-from eventbus.backends.kafka.topics import LOOK_SECONDS
+from eventbus.backends.kafka.brokers.topics import LOOK_SECONDS
 from eventbus.errors import LogUnavailable
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError
 from confluent_kafka import TopicPartition as ClientPartition
 
+from eventbus.backends.kafka.brokers.topics import ANSWER_SECONDS
 from eventbus.backends.kafka.envelope import record_of
-from eventbus.backends.kafka.topics import ANSWER_SECONDS
 from eventbus.errors import LogUnavailable
 from eventbus.events import Record
 

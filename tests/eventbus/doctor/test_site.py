@@ -107,7 +107,7 @@ def test_a_wrong_setting_is_named_with_its_remedy_and_ends_with_1(settings: Any)
 def test_clients_that_the_bus_refuses_are_explained_and_the_brokers_asked_all_the_same(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eventbus.backends.kafka.broker_settings.ASK_SECONDS", 0.2)
+    monkeypatch.setattr("eventbus.backends.kafka.brokers.broker_settings.ASK_SECONDS", 0.2)
     clients = {"acks": "1"}
     settings.EVENTBUS = {
         **settings.EVENTBUS,
@@ -122,7 +122,7 @@ def test_clients_that_the_bus_refuses_are_explained_and_the_brokers_asked_all_th
 
 
 def test_a_broker_that_does_not_answer_hides_no_other_setting(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eventbus.backends.kafka.broker_settings.ASK_SECONDS", 0.2)
+    monkeypatch.setattr("eventbus.backends.kafka.brokers.broker_settings.ASK_SECONDS", 0.2)
     settings.DEBUG, settings.ALLOWED_HOSTS = True, ["shop.example"]
     settings.EVENTBUS = {
         **settings.EVENTBUS,

@@ -118,7 +118,7 @@ def test_settings_that_the_brokers_hide_are_no_difference(
 def test_a_client_that_times_out_is_told_as_an_unavailable_log() -> None:
     from confluent_kafka import KafkaError, KafkaException
 
-    from eventbus.backends.kafka import log_description
+    from eventbus.backends.kafka.brokers import log_description
 
     def silent(timeout: float) -> Any:
         raise KafkaException(KafkaError(KafkaError._TRANSPORT))

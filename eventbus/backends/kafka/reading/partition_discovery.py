@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from confluent_kafka import Consumer, KafkaException
 
 from eventbus.backends.base import TopicPartition
-from eventbus.backends.kafka.topics import LOOK_SECONDS
+from eventbus.backends.kafka.brokers.topics import LOOK_SECONDS
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs e
 
 from eventbus.backends import topics
 from eventbus.backends.broker_settings import BrokerSettings
-from eventbus.backends.kafka import log_description
-from eventbus.backends.kafka.broker_settings import settings_of_brokers
+from eventbus.backends.kafka.brokers import log_description
+from eventbus.backends.kafka.brokers.broker_settings import settings_of_brokers
 from eventbus.backends.log_description import LogDescription
 from eventbus.backends.topics import TopicSpec
 from eventbus.errors import LogUnavailable

@@ -10,7 +10,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs e
     OffsetSpec,
 )
 
-from eventbus.backends.kafka.topics import ANSWER_SECONDS, LOOK_SECONDS
+from eventbus.backends.kafka.brokers.topics import ANSWER_SECONDS, LOOK_SECONDS
 from eventbus.errors import LogUnavailable
 
 # Errors of a client that has seen more leader elections than the brokers know of, or fewer, and does not correct

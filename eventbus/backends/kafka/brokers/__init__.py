@@ -1,0 +1,1 @@
+"""Ask the brokers of Kafka: their topics, the ends of partitions, settings; and make or change topics."""
