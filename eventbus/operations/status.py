@@ -15,7 +15,7 @@ from eventbus.consuming import ignored_types
 from eventbus.consuming.ignored_types import IgnoredStatus
 from eventbus.database.leases import RELAY, is_beating
 from eventbus.models import ConsumerGroup, DeadLetter, LeaseRow, OutboxRow
-from eventbus.operations import group_status, lag, log_problems, pausing, standstill, tally
+from eventbus.operations import group_status, lag, pausing, standstill, tally
 from eventbus.operations.group_status import GroupStatus as GroupStatus
 from eventbus.operations.heartbeats import ProcessStatus, processes
 from eventbus.operations.pausing import Standstill
@@ -23,7 +23,7 @@ from eventbus.operations.problem import Problem, of_kind
 from eventbus.operations.tally import FAILED_ATTEMPTS, RETRYING_SECONDS_MAX
 from eventbus.publishing import rejected_records
 from eventbus.publishing.relay import BROKEN_SECONDS
-from eventbus.recovery import divergence, log_truncation
+from eventbus.recovery import divergence, log_problems, log_truncation
 from eventbus.repairs import dead_letters, failing_replays, untrusted_records
 from eventbus.repairs.dead_letters import DecisionRefused
 from eventbus.repairs.failing_replays import FailingReplay

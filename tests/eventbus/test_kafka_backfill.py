@@ -18,7 +18,8 @@ from eventbus.consuming import outbox_backfill
 from eventbus.errors import StaleEpoch
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import ConsumerGroup, DeadLetter, LostRecords, OutboxRow, ParkedKey, Progress
-from eventbus.operations import log_problems, pausing, status
+from eventbus.operations import pausing, status
+from eventbus.recovery import log_problems
 from eventbus.testing import Crash
 from tests.eventbus.bus_app import House, Mended, Noted, until
 from tests.eventbus.bus_app_on_kafka import FLUSH_SECONDS, WAIT_SECONDS

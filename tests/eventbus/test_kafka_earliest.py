@@ -7,7 +7,7 @@ import pytest
 from eventbus.audit import delivery_audit
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.models import LostRecords, OutboxRow, Progress
-from eventbus.operations import log_problems
+from eventbus.recovery import log_problems
 from tests.eventbus.bus_app import House, Mended
 from tests.eventbus.busy_site import prune_a_day_later
 from tests.eventbus.test_kafka_backfill import NAMES, let_go, log, say_each  # noqa: F401  # the fixture

@@ -17,8 +17,9 @@ from eventbus.backends.kafka import other_sites
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.errors import LogUnavailable
 from eventbus.models import OutboxRow, TopicLog
-from eventbus.operations import log_problems, status
+from eventbus.operations import status
 from eventbus.publishing.relay import Relay
+from eventbus.recovery import log_problems
 from tests.eventbus.bus_app import House, Noted, until
 from tests.eventbus.bus_app_on_kafka import FLUSH_SECONDS, WAIT_SECONDS, in_use, replace
 from tests.eventbus.test_commands import run

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from eventbus import clock
 from eventbus.console import Printer, printable, who
-from eventbus.operations import keys_under_way
+from eventbus.journeys import keys_under_way
 from mcommerce.payment.providers.base import ProviderError
 from mcommerce.reconcile.difference import Difference
 
