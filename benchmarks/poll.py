@@ -14,7 +14,7 @@ from django.utils.timezone import now
 
 from benchmarks.measure import Goal, Row, milliseconds
 from benchmarks.site import Bench
-from stations.feeds.jcdecaux import JCDecauxFeed
+from stations.feeds.formats.jcdecaux import JCDecauxFeed
 from stations.models import Station
 from stations.polling.poller import Poller
 from stations.simulator.simulated_world import World

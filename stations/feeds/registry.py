@@ -9,8 +9,8 @@ from django.conf import settings
 
 from stations.feeds.feed_interface import Feed
 from stations.feeds.feed_names import GBFS, REPLAY, gbfs_entry, is_gbfs, is_replay, kind_of, replay_entry
-from stations.feeds.gbfs import GbfsFeed
-from stations.feeds.jcdecaux import BASE_URL, JCDecauxFeed
+from stations.feeds.formats.gbfs import GbfsFeed
+from stations.feeds.formats.jcdecaux import BASE_URL, JCDecauxFeed
 from stations.feeds.recordings.recorded_answers import RecordedAnswers
 from stations.feeds.recordings.recorded_feed import RecordedFeed
 from stations.feeds.recordings.recording_file import BadRecording

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stations.feeds.jcdecaux import JCDecauxFeed
+from stations.feeds.formats.jcdecaux import JCDecauxFeed
 from tests.stations.feed_server import KEY, AnsweringServer
 from tests.stations.gbfs_server import GbfsServer
 

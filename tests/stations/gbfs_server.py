@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from stations.feeds.feed_interface import Fetched
-from stations.feeds.gbfs import GbfsFeed
+from stations.feeds.formats.gbfs import GbfsFeed
 from stations.feeds.registry import feed_named
 
 Headers = dict[str, str]

@@ -130,7 +130,7 @@ def test_an_answer_that_our_reader_stumbles_over_is_recorded(
         raise ZeroDivisionError
 
     server.will_answer([v3(1)])
-    monkeypatch.setattr("stations.feeds.jcdecaux.JCDecauxFeed._sifted", stumbles)
+    monkeypatch.setattr("stations.feeds.formats.jcdecaux.JCDecauxFeed._sifted", stumbles)
 
     assert "error of our own" in recorded_by_command("jcdecaux:lyon", server.url, path)
     assert len(list(answers_of(path))) == 1

@@ -12,7 +12,7 @@ from django.test import Client
 from eventbus.testing import settle
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import Bad
-from stations.feeds.jcdecaux import JCDecauxFeed
+from stations.feeds.formats.jcdecaux import JCDecauxFeed
 from stations.models import Station, StationHistory
 from stations.polling.poller import Poller
 from tests.stations.feed_server import AnsweringServer

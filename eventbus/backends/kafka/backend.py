@@ -38,7 +38,6 @@ logger.addFilter(client_errors.RepeatFilter())
 
 GROUPLESS = "mcommerce-watch"  # the client needs a group name; it joins no group and stores nothing under it
 
-
 failpoints.declare(
     backend="kafka",
     commits={

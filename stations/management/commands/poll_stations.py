@@ -14,8 +14,8 @@ from eventbus.processes.command_runner import on_signal
 from eventbus.tracing import switch
 from stations.feeds.feed_interface import PollFailed
 from stations.feeds.feed_names import name_of
+from stations.feeds.formats.jcdecaux import UnknownVersion
 from stations.feeds.http import is_loopback
-from stations.feeds.jcdecaux import UnknownVersion
 from stations.feeds.registry import UnknownFeed, feed_named
 from stations.forecast.forecaster import start_in_process
 from stations.models import PollPlan, PollRun

@@ -16,8 +16,8 @@ from eventbus.processes.command_runner import on_signal
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import Feed, PollFailed
 from stations.feeds.feed_names import is_replay
-from stations.feeds.gbfs import GbfsFeed
-from stations.feeds.jcdecaux import UnknownVersion
+from stations.feeds.formats.gbfs import GbfsFeed
+from stations.feeds.formats.jcdecaux import UnknownVersion
 from stations.feeds.recordings.recorder import Recorder
 from stations.feeds.recordings.recording_file import LAYOUT, BadRecording, Head, OtherFeed
 from stations.feeds.registry import UnknownFeed, feed_named, is_simulated

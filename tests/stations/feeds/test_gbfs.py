@@ -9,7 +9,7 @@ import pytest
 
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import Bad, PollFailed
-from stations.feeds.gbfs_rows import time_of, words_of
+from stations.feeds.formats.gbfs_rows import time_of, words_of
 from tests.stations.gbfs_server import GbfsServer, fetch, info, stations, status, told
 
 

@@ -11,8 +11,8 @@ from django.test import RequestFactory
 from outside.http import is_public
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import Bad, PollFailed, updated_at
-from stations.feeds.gbfs import STATIONS_MAX, TTL_SECONDS_MAX, ttl_of
-from stations.feeds.gbfs_rows import time_of
+from stations.feeds.formats.gbfs import STATIONS_MAX, TTL_SECONDS_MAX, ttl_of
+from stations.feeds.formats.gbfs_rows import time_of
 from stations.feeds.validation import is_station_id, text_of
 from stations.views.map_file import map_file, map_file_address
 from tests.stations.gbfs_server import GbfsServer, feed_of, fetch, info, stations, status, told

@@ -17,11 +17,11 @@ from stations.feeds.feed_errors import (
     retry_after_seconds,
 )
 from stations.feeds.feed_interface import PollFailed
+from stations.feeds.formats.jcdecaux import JCDecauxFeed, UnknownVersion
 from stations.feeds.http import (
     ANSWER_BYTES_MAX,
     ATTEMPTS_MAX,
 )
-from stations.feeds.jcdecaux import JCDecauxFeed, UnknownVersion
 from tests.stations.feed_server import KEY, Answer, AnsweringServer, encoded
 from tests.stations.rows import v3
 

@@ -7,7 +7,7 @@ import msgspec
 
 from stations.events import Kind
 from stations.feeds.feed_interface import Held, Key, diff
-from stations.feeds.jcdecaux import JCDecauxFeed
+from stations.feeds.formats.jcdecaux import JCDecauxFeed
 from tests.stations.feed_server import AnsweringServer
 from tests.stations.recorded_feeds import (
     CONTRACTS_V1,

@@ -9,8 +9,8 @@ import pytest
 from outside.circuit_breaker import FAILURES_MAX, REST_SECONDS
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import PollFailed
+from stations.feeds.formats.jcdecaux import WORLD_BYTES_MAX, JCDecauxFeed
 from stations.feeds.http import ANSWER_BYTES_MAX
-from stations.feeds.jcdecaux import WORLD_BYTES_MAX, JCDecauxFeed
 from tests.outside.raw_server import Said, drip, drip_of_headers, flood, mumbling, saying
 from tests.stations.feed_server import Answer, AnsweringServer, encoded
 from tests.stations.rows import v3

@@ -8,7 +8,7 @@ import pytest
 
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import Bad, Key, PollFailed, Reading
-from stations.feeds.jcdecaux import JCDecauxFeed
+from stations.feeds.formats.jcdecaux import JCDecauxFeed
 from tests.stations.feed_server import AnsweringServer
 from tests.stations.rows import BAD_ROWS, GOOD_ROWS, v1, v3
 

@@ -8,7 +8,7 @@ import requests
 from stations.feeds.cities import LIVE
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import PollFailed
-from stations.feeds.jcdecaux import JCDecauxFeed
+from stations.feeds.formats.jcdecaux import JCDecauxFeed
 from stations.simulator import Simulator, serve, start_in_process
 
 

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from eventbus import clock
-from stations.feeds import gbfs_rows
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import Fetched, ListedContract, PollFailed
-from stations.feeds.gbfs_rows import Documents
+from stations.feeds.formats import gbfs_rows
+from stations.feeds.formats.gbfs_rows import Documents
 from stations.feeds.http import HttpClient, joined
 
 GBFS_BYTES_MAX = 16 * 2**20  # unpacked; the largest list of stations known, with areas, has some 6 MB

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from stations.feeds import jcdecaux_rows
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import Fetched, ListedContract, PollFailed
+from stations.feeds.formats import jcdecaux_rows
 from stations.feeds.http import ANSWER_BYTES_MAX, HttpClient
 from stations.feeds.validation import RowFilter
 
