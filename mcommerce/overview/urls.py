@@ -7,7 +7,6 @@ from mcommerce.overview.events import event, events, export_events
 from mcommerce.overview.groups import groups, operate_group
 from mcommerce.overview.house_map import house_map
 from mcommerce.overview.journeys import journey
-from mcommerce.overview.log_levels import end_log_level, set_log_level
 from mcommerce.overview.pages import overview
 from mcommerce.overview.processes import processes
 from mcommerce.overview.repairs.urls import urlpatterns as repairs
@@ -21,8 +20,6 @@ urlpatterns = [
     path("groups/<str:group>/<slug:action>/", operate_group, name="bus-operate-group"),
     path("topics/", topics, name="bus-topics"),
     path("processes/", processes, name="bus-processes"),
-    path("processes/log-level/", set_log_level, name="bus-log-level"),
-    path("processes/log-level/<int:log_level>/end/", end_log_level, name="bus-end-log-level"),
     path("events/", events, name="bus-events"),
     path("events/export/", export_events, name="bus-events-export"),
     path("events/<int:number>/", event, name="bus-event"),

@@ -1,1 +1,1 @@
-"""The pages on which staff act: dead letters by cause, bulk runs, replays, skips, circuit breakers, the audit trail."""
+"""The pages on which staff act: dead letters, bulk runs, replays, skips, circuit breakers, log levels, audit trail."""

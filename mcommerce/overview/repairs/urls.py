@@ -1,4 +1,4 @@
-"""The addresses of the pages on which staff act on failures."""
+"""The addresses of the pages on which staff act."""
 
 from django.urls import path
 
@@ -6,6 +6,7 @@ from mcommerce.overview.repairs import runs
 from mcommerce.overview.repairs.actions import actions
 from mcommerce.overview.repairs.breakers import breakers, close
 from mcommerce.overview.repairs.failures import failure, failures, select
+from mcommerce.overview.repairs.log_levels import end_log_level, set_log_level
 from mcommerce.overview.repairs.replays import choose_replay, operate_replay, replay
 from mcommerce.overview.repairs.skips import choose_skip
 
@@ -21,6 +22,8 @@ urlpatterns = [
     path("groups/<str:projection>/skip/", choose_skip, name="bus-choose-skip"),
     path("replays/<int:replay>/", replay, name="bus-replay"),
     path("replays/<int:replay>/<slug:step>/", operate_replay, name="bus-operate-replay"),
+    path("processes/log-level/", set_log_level, name="bus-log-level"),
+    path("processes/log-level/<int:log_level>/end/", end_log_level, name="bus-end-log-level"),
     path("actions/", actions, name="bus-actions"),
     path("breakers/", breakers, name="bus-breakers"),
     path("breakers/close/", close, name="bus-close-breaker"),
