@@ -20,6 +20,11 @@ def traceparent_of(headers: str) -> str:
     return _after(headers, TRACE)[:TRACE_CHARACTERS]
 
 
+def new_trace(begun: str) -> str:
+    """Return the `traceparent` of a new trace. `begun` is an id of 32 hexadecimal digits; its end becomes the span."""
+    return f"00-{begun}-{begun[16:]}-01"
+
+
 def republished(headers: str) -> str:
     """Return the envelope of a timer that is published now: its `time` is the present, not when it was set."""
     told = {**msgspec.json.decode(headers), "time": clock.now().isoformat()}

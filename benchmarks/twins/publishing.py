@@ -8,7 +8,8 @@ from django.db import connection, transaction
 
 from benchmarks.sales import Sale
 from eventbus.database import outbox_inserts
-from eventbus.events import Event, encode
+from eventbus.events import Event
+from eventbus.publishing.encoding import encode
 
 TWIN = "benchmarks_twin"
 

@@ -8,6 +8,7 @@ types of the driver: on SQLite UUIDs are 32 hexadecimal digits, and times are te
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -72,7 +73,7 @@ def insert_many(connection: BaseDatabaseWrapper, into: str, row: str, rows: Sequ
     with connection.wrap_database_errors:
         for count in ROWS_OF_STATEMENTS:
             while len(rows) - done >= count:
-                values = [value for one in rows[done : done + count] for value in one]
+                values = list(chain.from_iterable(rows[done : done + count]))
                 execute_raw(_for_sqlite(_of_rows(into, row, count)), values)
                 done += count
 

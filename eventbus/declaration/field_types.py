@@ -53,13 +53,12 @@ LIMITS = {
 }
 NOTES = {r"\bint\b": "64 bits at most", r"\bdatetime\b(?!\.)": "aware, in UTC"}  # of a type that an error names
 
-checks: dict[type, Check] = {}  # by class: `publish` looks here itself, since a call takes as long as a check
+checks: dict[type, Check] = {}  # by class: each is compiled once
 
 
 def refuse_wrong_types(event: msgspec.Struct) -> None:
     """Raise WrongFieldType, which names the wrong field and the type that it holds."""
-    kind = type(event)
-    if not (checks.get(kind) or check_of(kind))(event):
+    if not _all_fit(event):
         raise WrongFieldType(f"{type(event).__name__}.{_fault(event)}")
 
 

@@ -12,8 +12,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from eventbus import failpoints
 from eventbus.database import outbox_inserts
 from eventbus.errors import PublishInReplay, PublishOutsideTransaction
-from eventbus.events import EncodedEvent, Event, encode, handled_trace, in_replay
+from eventbus.events import EncodedEvent, Event, handled_trace, in_replay
 from eventbus.models import Timer
+from eventbus.publishing.encoding import encode
 from eventbus.tracing import switch
 from eventbus.wakeups import published
 

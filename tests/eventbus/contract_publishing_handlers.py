@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from eventbus import publish
 from eventbus.database.outbox_inserts import slots
-from eventbus.events import encode
 from eventbus.models import OutboxRow
+from eventbus.publishing.encoding import encode
 from eventbus.testing import published_events
 from tests.eventbus.bus_app import DEADLINE_SECONDS, House, Mended, Noted, Sown, until
 

@@ -12,7 +12,8 @@ from django.test import override_settings
 from eventbus import clock
 from eventbus.backends.base import Unsent, partition_of
 from eventbus.backends.kafka.envelope import headers_of
-from eventbus.events import SOURCE, Event, encode
+from eventbus.events import SOURCE, Event
+from eventbus.publishing.encoding import encode
 from tests.reference.samples import sample_of
 
 SIGNING_KEY = "an example of a signing key, and of no use"
