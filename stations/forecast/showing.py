@@ -91,7 +91,7 @@ def shown_forecast(station: Station, near: Iterable[Neighbour], *, is_live: bool
     row, entries = found
     here = Neighbour(station, 0.0)
     return Shown(
-        rows=rows_of(row, entry),
+        rows=[one for one in rows_of(row, entry) if one.at > clock.now()],
         made_at=row.made_at,
         verdicts=row.verdicts,
         best=_best(row, entries, [here, *near]),

@@ -4,11 +4,12 @@ import { localise } from "../site/local-time.js";
 import { showConnection } from "./connection_badge.js";
 import { Feeds } from "./feeds.js";
 import { Favourites } from "./favourites.js";
+import { showForecast } from "./forecast.js";
 import { LiveSocket } from "./live_socket.js";
 import { StationsMap } from "./map.js";
 import { nearest } from "./nearest.js";
 import { favouriteButton, showLines, stationLine } from "./station_lines.js";
-import { StationStore } from "./station_store.js";
+import { StationStore, stateOf } from "./station_store.js";
 import { statusBadge } from "./tables.js";
 import { badWord, make, number, say } from "./texts.js";
 import { ChangeFeed } from "./change_feed.js";
@@ -71,6 +72,7 @@ favourites.addEventListener("change", showAround);
 /** Show the time of the feed's last answer: so old is what the page shows. */
 feeds.addEventListener("change", () => {
   const [feedHere] = feeds.here;
+  if (shown) showForecast(isLive());
   const asOf = document.getElementById("as-of");
   if (!feedHere?.good_at || !asOf || asOf.dateTime === feedHere.good_at) return;
   asOf.dateTime = feedHere.good_at;
@@ -101,10 +103,14 @@ function show(station) {
   document.getElementById("raw").textContent = JSON.stringify(station, null, 1);
   shown = station;
   showSeen();
+  showForecast(isLive());
   const changed = page.querySelector('[data-figure="changed"]');
   changed.dateTime = station.polled_at;
   writeCityTime(changed);
 }
+
+/** Return true if the station is open and its feed good. Before its feed is known, the server's page counts. */
+const isLive = () => stateOf(shown) === "open" && !feeds.trouble;
 
 /** Show when the station was last seen good: at the last good poll of its feed, or before its row turned bad. */
 function showSeen() {
@@ -128,6 +134,7 @@ function showUnreadable(station) {
 function showGone() {
   document.getElementById("status").replaceChildren(make("span", "badge", say("gone")));
   document.getElementById("unreadable").hidden = true;
+  showForecast(false);
 }
 
 socket.addEventListener("frame", ({ detail: frame }) => {
