@@ -7,7 +7,8 @@
 
         assert [told.order_id for told in published_events(StockReserved)] == [ORDER]
 
-`settle(only=["stock"])` runs the handlers of one module alone, and `sample(OrderPlaced)` makes an event of another one.
+`sample(OrderPlaced)` makes an event of another module. `settle(event, only=["stock"])` publishes it, and then runs the
+handlers of one module alone.
 Name its plugin in `conftest.py`, `pytest_plugins = ["eventbus.testing.fixtures"]`, for the fixtures `bus`, `bus_clock`
 and `scenario`.
 They work with pytest-django's `db` and `transactional_db` alike: everything runs in the test's own thread.

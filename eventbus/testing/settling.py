@@ -3,9 +3,9 @@
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 
-from eventbus import backends, registry
+from eventbus import backends, publish, registry
 from eventbus.consuming.worker import Worker
 from eventbus.errors import BusError
 from eventbus.events import Event, decode
@@ -36,14 +36,18 @@ class ConnectionDropped(OperationalError):
     """The connection to a backend or a database dropped, an infrastructure error: `settle` reads on, like a worker."""
 
 
-def settle(*, only: Collection[str] | None = None, raise_errors: bool = True) -> None:
+def settle(*events: Event, only: Collection[str] | None = None, raise_errors: bool = True) -> None:
     """Relay and handle until nothing more happens now. Raises the first error of a handler, if `raise_errors`.
 
+    `events`: published first, in a transaction of their own, as by another module. Raises the errors of `publish`.
     `only`: the consumer groups whose handlers run; the events of other groups wait in the log. Raises BusError, with
     the known names, for a group that does not exist. Without `only` every group runs.
     A failed event is parked as in production: move the clock with `clock.advance` and settle again to see it retried.
     """
     names = sorted(registry.groups) if only is None else known_groups(only)
+    if events:
+        with transaction.atomic():
+            publish(*events)
     failures: list[BaseException] = []
     for _ in range(ROUNDS_MAX):
         try:

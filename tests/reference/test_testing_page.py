@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eventbus import testing
+from eventbus import Event, testing
 from eventbus.testing import Scenario, fault_injection, fixtures
 from tests import factories, shop_fixtures
 from tests.reference import signatures
@@ -43,7 +43,9 @@ def test_the_page_and_the_parameters_agree(name: str) -> None:
 
 
 def test_a_parameter_that_only_one_of_them_has_is_found() -> None:
-    def settle(*, only: Collection[str] | None = None, raise_errors: bool = False, rounds: int = 9) -> None:
+    def settle(
+        *events: Event, only: Collection[str] | None = None, raise_errors: bool = False, rounds: int = 9
+    ) -> None:
         pass
 
     assert sorted(signatures.differences("settle", BELOW["settle"], signatures.parameters_of(settle))) == [

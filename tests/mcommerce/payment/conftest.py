@@ -15,11 +15,11 @@ from uuid import UUID
 import pytest
 import requests
 from django.core.cache import cache
-from django.db import connection, transaction
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from eventbus import Event, clock, publish, testing
+from eventbus import Event, clock, testing
 from eventbus.ids import uuid7
 from eventbus.testing import sample
 from mcommerce.events import OrderAwaitingPayment
@@ -196,9 +196,7 @@ def tell() -> Any:
     """Publish events and let everybody hear them."""
 
     def tell(*events: Event) -> None:
-        with transaction.atomic():
-            publish(*events)
-        settle()
+        settle(*events)
 
     return tell
 
