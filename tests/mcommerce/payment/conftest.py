@@ -35,9 +35,9 @@ SITE_URL = "https://shop.invalid"
 DEADLINE_SECONDS = 60  # for what another thread does at once on an idle machine
 
 
-def settle(**how: Any) -> None:
+def settle(*events: Event, **how: Any) -> None:
     """Let the payments handle. The orders of these tests are ids that nobody placed: who would look them up waits."""
-    testing.settle(only=["payment", "payment-checks", "payment-refunds"], **how)
+    testing.settle(*events, only=["payment", "payment-checks", "payment-refunds"], **how)
 
 
 @pytest.fixture(autouse=True)
@@ -192,13 +192,9 @@ def shopper() -> Shopper:
 
 
 @pytest.fixture
-def tell() -> Any:
+def tell() -> Callable[..., None]:
     """Publish events and let everybody hear them."""
-
-    def tell(*events: Event) -> None:
-        settle(*events)
-
-    return tell
+    return settle
 
 
 @pytest.fixture
