@@ -29,8 +29,9 @@ logger = logging.getLogger(__name__)
 WINDOW_ATTEMPTS = 50
 KEYS_MIN = 10  # different keys among the failures: broken data of a few customers must not stop all the others
 # The first and the longest pause between probes. Short disturbances end in seconds. Even after hours, the next probe
-# comes within the longest pause. A provider that is down is called about four times a minute.
-PROBE_SECONDS = (1.0, 15.0)
+# comes within the longest pause: an open overview shows no repaired fault for longer than 12 seconds (see
+# docs/operations.md). A provider that is down is called some 16 times a minute.
+PROBE_SECONDS = (1.0, 5.0)
 LAST_ERROR = "The last: "  # in a reason, before the class and the text of an error
 ERROR_CHARACTERS = 200  # of the last error's text in the reason, to keep one readable line; parked keys have all of it
 

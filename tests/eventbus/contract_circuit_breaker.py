@@ -12,6 +12,7 @@ from tests.eventbus.bus_app import House, Noted
 
 KEYS = [f"key {number:02}" for number in range(60)]
 LONG = {"hours": 1}  # longer than any retry or probe waits
+MENDED_SECONDS = 5  # the longest that a mended group may stand still, also after hours
 
 
 class Broken:
@@ -125,13 +126,17 @@ class Brakes:
         house.handler(call=broken)
         say_once(house, *KEYS)
         for _ in range(20):
-            house.settle()
             bus_clock.advance(**LONG)
+            house.settle()
+        assert is_braked()
         broken.mend()
 
+        bus_clock.advance(seconds=MENDED_SECONDS)
         house.settle()
 
         assert not is_braked()
+        bus_clock.advance(**LONG)
+        house.settle()
         assert sorted(house.seen()) == [(key, 1) for key in KEYS]
 
     def test_a_new_release_is_probed_at_once(self, house: House, bus_clock) -> None:
