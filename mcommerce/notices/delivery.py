@@ -16,6 +16,7 @@ from django.utils.translation import override
 
 from eventbus import ServiceUnavailable, clock
 from mcommerce.notices.hysteresis import ENDED
+from mcommerce.notices.mail_pause import MailPause
 from mcommerce.notices.models import ToldFault
 from outside import http
 from outside.circuit_breaker import service
@@ -102,19 +103,21 @@ def _link(fault: ToldFault) -> str:
     return settings.SITE_URL + (fault.link or "/eventbus/")
 
 
-def deliver(faults: Collection[ToldFault], now: datetime, failed: Counter[str]) -> dict[str, str]:
+def deliver(faults: Collection[ToldFault], now: datetime, failed: Counter[str], pause: MailPause) -> dict[str, str]:
     """Send what is due: one mail of all, and posts for ROUND_SECONDS. What fails stays due, while the settings name it.
 
     `failed` counts the posts of a notice that failed. One that failed less often goes first, so that a notice that its
-    receiver never accepts holds up no other. Return the last error of each way that was tried, "" if all was sent.
+    receiver never accepts holds up no other. No mail is tried while `pause` holds. Return the last error of each way
+    that was tried, "" if all was sent.
     """
     outcomes: dict[str, str] = {}
     for fault in faults:
         fault.mail_due = fault.mail_due if settings.EVENTBUS_NOTIFY_MAIL else ""
         fault.webhook_due = fault.webhook_due if settings.EVENTBUS_NOTIFY_WEBHOOK else ""
     mailed = [fault for fault in faults if fault.mail_due]
-    if mailed:
+    if mailed and not pause.holds(now):
         outcomes["mail"] = _error(by_mail, mailed, now)
+        pause.note(outcomes["mail"], now)
         for fault in mailed:
             fault.mail_due = fault.mail_due if outcomes["mail"] else ""
     until = clock.monotonic() + ROUND_SECONDS

@@ -12,7 +12,7 @@ from eventbus.database.storable_text import TIME, printable
 from eventbus.operations.problem import Problem
 from mcommerce.notices.models import ERROR_CHARACTERS_MAX, FailingWay
 
-# A notice that is due is tried at each check, some five seconds apart. Without a try for so long none is due any more.
+# A notice that is due is tried at least every 35 seconds. Without a try for so long none is due any more.
 TRIED_WITHIN = timedelta(minutes=1)
 REMEDY = {
     "mail": "Check EMAIL_URL, EVENTBUS_NOTIFY_MAIL and the log of the mail server.",
@@ -42,7 +42,7 @@ def problems() -> list[Problem]:
     return [
         Problem(
             f"Tries that failed in a row: {one.tries}, the last at {one.tried_at:{TIME}} ({one.error}). Notices stay "
-            f"due, and are tried every few seconds. {REMEDY[one.way]}",
+            f"due, and are tried again within a minute. {REMEDY[one.way]}",
             kind="notices",
             about=one.way,
             since=one.since,

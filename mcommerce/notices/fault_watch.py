@@ -18,6 +18,7 @@ from eventbus.errors import LeaseLost
 from eventbus.operations import status
 from mcommerce.notices import delivery, failing_ways
 from mcommerce.notices.hysteresis import Hysteresis
+from mcommerce.notices.mail_pause import MailPause
 from mcommerce.notices.models import ToldFault
 from mcommerce.overview.faults import Fault, faults, faults_without_database
 from mcommerce.readiness.database import impatient
@@ -45,6 +46,7 @@ class FaultWatch:
         self._state: Hysteresis | None = None  # None while another process is the owner
         self._unsaved: set[str] = set()
         self._failed = Counter[str]()  # by fault, the posts of its notice that failed
+        self._mail_pause = MailPause()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
 
@@ -90,7 +92,7 @@ class FaultWatch:
         if reachable:
             self._save(state, now)  # before sending: a process that dies in between has the next one send it
         due = [row for row in state.faults.values() if row.mail_due or row.webhook_due]
-        outcomes = delivery.deliver(due, now, self._failed) if due else {}
+        outcomes = delivery.deliver(due, now, self._failed, self._mail_pause) if due else {}
         self._unsaved |= {row.id for row in due}
         if reachable:
             self._save(state, now, outcomes)

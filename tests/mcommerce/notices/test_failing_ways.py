@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from django.core import mail
 
-from mcommerce.notices import failing_ways
-from mcommerce.notices.fault_watch import FaultWatch
+from eventbus import clock
+from mcommerce.notices import delivery, failing_ways
+from mcommerce.notices.fault_watch import LOOK_SECONDS, FaultWatch
+from mcommerce.notices.mail_pause import PAUSE_SECONDS
 from mcommerce.overview.faults import Fault
 from tests.mcommerce.notices.conftest import DISK, checks
 from tests.webhook_receiver import Receiver
@@ -44,3 +47,31 @@ def test_a_way_that_the_settings_no_longer_name_is_no_fault(
     settings.EVENTBUS_NOTIFY_WEBHOOK = webhook
 
     assert failing_ways.problems() == [], "nothing is due any more, so nothing is tried"
+
+
+def test_a_mail_server_that_is_down_is_called_less_and_less_and_the_mail_leaves_once_soon_after(
+    receiver: Receiver, present: list[Fault], settings: Any, bus_clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[object] = []
+
+    def refused(*_of_them: Any) -> None:
+        tries.append(clock.now())
+        raise ConnectionRefusedError
+
+    watch = FaultWatch()
+    present.append(DISK)
+    with monkeypatch.context() as down:
+        down.setattr(delivery, "by_mail", refused)
+        for _check in range(120):  # ten minutes
+            bus_clock.advance(seconds=LOOK_SECONDS)
+            watch.look()
+        assert 600 / (PAUSE_SECONDS[1] + LOOK_SECONDS) <= len(tries) <= 50, "not 119, and never given up"
+        [found] = failing_ways.problems()
+        assert found.heading == "Notices cannot be sent by mail"
+
+    for _check in range(8):  # 40 seconds
+        bus_clock.advance(seconds=LOOK_SECONDS)
+        watch.look()
+
+    assert [one.subject for one in mail.outbox] == ["Fault: A disk is full"]
+    assert failing_ways.problems() == []
