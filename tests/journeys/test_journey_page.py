@@ -208,7 +208,7 @@ def test_what_has_no_event_left_is_still_found(operator: Client, vase: Product) 
     html = page(operator, vase.sku)
 
     assert "Product Vase" in html
-    assert "Every event was handled" in expected(html)
+    assert "every event was handled" in expected(html)
 
 
 def test_all_orders_of_one_address_are_found_in_a_bounded_number_of_queries(

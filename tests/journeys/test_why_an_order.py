@@ -59,8 +59,8 @@ def test_paid_and_sent(orders: FiveOrders) -> None:
 
     assert said["Where does it stand?"] == "It is on its way to the customer."
     assert "Why was it cancelled?" not in said
-    assert said["Who was charged?"].startswith("The customer, €19.00: card 4242, at sandbox")
-    assert said["What went back?"] == "Nothing was asked back."
+    assert said["Who was charged?"].startswith("The customer, €19.00: card ending in 4242, at sandbox")
+    assert said["What went back?"] == "Nothing: no refund was asked for."
     assert said["Which mails did the customer get?"] == "confirmation of the payment, dispatch"
     assert said["Where are the goods?"].startswith("Sold, and out of the stock: 1 × ")
 
@@ -74,17 +74,19 @@ def test_refused_by_the_bank_until_the_time_was_over(orders: FiveOrders) -> None
     )
     assert said["Who was charged?"] == "Nobody: 1 payment page was opened, and none was paid."
     assert said["Where are the goods?"].startswith("Free for others again: 1 × ")
-    assert "What is awaited?" not in said
+    assert said["What is awaited?"] == "Nothing: the order has come to its end."
 
 
 def test_short_of_stock(orders: FiveOrders, vase: Product) -> None:
-    said = answers(html_of(orders.short()))
+    html = html_of(orders.short())
+    said = answers(html)
 
     assert said["Why was it cancelled?"] == (
         "There was not enough in stock when it was placed. Vase: 2 wanted, 1 free."
     )
     assert said["Who was charged?"] == "Nobody: it was never open for payment."
     assert said["Where are the goods?"] == "None was set aside: not all of them were free."
+    assert "Reservation: none made" in html
 
 
 def test_paid_after_the_cancellation_and_sent_back(orders: FiveOrders, company: Company) -> None:
@@ -93,8 +95,10 @@ def test_paid_after_the_cancellation_and_sent_back(orders: FiveOrders, company: 
     said = answers(html_of(order))
 
     assert company.charges() == [(1_900, 1_900)]
-    assert said["Why was it cancelled?"] == "The customer cancelled it before it was paid."
-    assert said["Who was charged?"].startswith("The customer, €19.00: card 4242, at sandbox")
+    assert said["Why was it cancelled?"] == (
+        "The customer cancelled it. A payment arrived after that; its refund was asked for."
+    )
+    assert said["Who was charged?"].startswith("The customer, €19.00: card ending in 4242, at sandbox")
     assert said["What went back?"].startswith("All of it: €19.00")
     assert said["Which mails did the customer get?"] == "cancellation, refund"
 
@@ -106,6 +110,7 @@ def test_a_handler_that_failed_holds_it_up(orders: FiveOrders, monkeypatch: pyte
     assert said["Where does it stand?"] == "It is paid, and not sent yet."
     assert said["Where are the goods?"].startswith("Set aside for the order: 1 × ")
     assert "order.paid.v1 → products : failed for good: an operator must decide" in words(html)
+    assert "What this group does with the event has not happened." in words(html)
 
 
 def test_a_hop_whose_group_stands_still_is_expected_and_not_there(order_of: Callable[..., Order]) -> None:

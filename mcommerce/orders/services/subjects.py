@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from eventbus.ids import text as id_text
 from eventbus.journeys.search import identity
 from eventbus.journeys.subjects import Answer, Fact, Subject, Tone
-from mcommerce.events import CancelReason
+from mcommerce.events import CancelReason, RefundReason
 from mcommerce.money.template_filters import money
 from mcommerce.orders.models import CANCEL_REASONS, REFUND_REASONS, Order, OrderStep, Refund
 from mcommerce.staff_permissions import name_of
@@ -33,10 +33,11 @@ STANDS: dict[str, Text] = {
 REASONS: dict[str, Text] = {
     CancelReason.STOCK_REJECTED: gettext_lazy("There was not enough in stock when it was placed."),
     CancelReason.PAYMENT_TIMEOUT: gettext_lazy("It was not paid in time."),
-    CancelReason.CUSTOMER: gettext_lazy("The customer cancelled it before it was paid."),
+    CancelReason.CUSTOMER: gettext_lazy("The customer cancelled it."),
     CancelReason.STAFF: gettext_lazy("Staff cancelled it."),
     CancelReason.STOCK_LOST: gettext_lazy("It was paid, but its goods were not in stock any more."),
 }
+AWAITED = gettext_lazy("What is awaited?")
 # The steps in the words of staff. The others are in the words of the customer's page.
 STEPS: dict[str, Text] = {
     Kind.RESERVED: gettext_lazy("Order: the goods are set aside, and it awaits its payment"),
@@ -143,7 +144,7 @@ def _answers(order: Order) -> Iterator[Answer]:
         yield Answer(_("Who was charged?"), nobody)
     if mails := [_detail(step) for step in steps if step.kind == Kind.MAILED]:
         yield Answer(_("Which mails did the customer get?"), ", ".join(mails), personal=order.email)
-    yield from _awaited(order)
+    yield from list(_awaited(order)) or [Answer(str(AWAITED), _("Nothing: the order has come to its end."))]
 
 
 def _why(order: Order, steps: Sequence[OrderStep]) -> str:
@@ -159,6 +160,8 @@ def _why(order: Order, steps: Sequence[OrderStep]) -> str:
             len(declined),
         )
         said.append(tries % {"count": len(declined), "codes": ", ".join(dict.fromkeys(declined))})
+    if any(refund.reason == RefundReason.PAID_AFTER_CANCELLATION for refund in order.refunds.all()):
+        said.append(_("A payment arrived after that; its refund was asked for."))
     return " ".join(said)
 
 
@@ -171,32 +174,31 @@ def _never_payable(order: Order, steps: Sequence[OrderStep]) -> str:
 
 def _awaited(order: Order) -> Iterator[Answer]:
     """Yield what must happen next, and who must do it."""
-    question = _("What is awaited?")
     refunds = list(order.refunds.all())
     for refund in refunds:
         about = {"amount": money(refund.amount, refund.currency), "code": refund.code}
         if refund.state == Refund.State.REQUESTED:
-            yield Answer(question, _("The refund of %(amount)s by the payment provider.") % about, tone="waits")
+            yield Answer(str(AWAITED), _("The refund of %(amount)s by the payment provider.") % about, tone="waits")
         elif refund.state == Refund.State.FAILED:
             text = _("Staff must decide: the refund of %(amount)s failed (%(code)s).") % about
-            yield Answer(question, text, tone="bad")
+            yield Answer(str(AWAITED), text, tone="bad")
     if order.needs_attention:
-        yield Answer(question, _("A member of staff must look at it: see its page."), tone="bad")
-    yield from _next_step(order, question)
+        yield Answer(str(AWAITED), _("A member of staff must look at it: see its page."), tone="bad")
+    yield from _next_step(order)
 
 
-def _next_step(order: Order, question: str) -> Iterator[Answer]:
+def _next_step(order: Order) -> Iterator[Answer]:
     match order.state:
         case State.PLACED:
-            yield Answer(question, _("The answer of the stock."), tone="waits")
+            yield Answer(str(AWAITED), _("The answer of the stock."), tone="waits")
         case State.AWAITING_PAYMENT if order.payment_status == PaymentStatus.IN_DOUBT:
-            yield Answer(question, _("The payment provider’s answer whether it is paid."), tone="waits")
+            yield Answer(str(AWAITED), _("The payment provider’s answer whether it is paid."), tone="waits")
         case State.AWAITING_PAYMENT:
             wanted = _("The payment of %(total)s, until") % {"total": money(order.total, order.currency)}
-            yield Answer(question, wanted, order.expires_at, tone="waits")
+            yield Answer(str(AWAITED), wanted, order.expires_at, tone="waits")
         case State.CLOSING:
-            yield Answer(question, _("The payment provider’s last word whether it is paid."), tone="waits")
+            yield Answer(str(AWAITED), _("The payment provider’s last word whether it is paid."), tone="waits")
         case State.PAID:
-            yield Answer(question, _("That staff send it."), tone="waits")
+            yield Answer(str(AWAITED), _("That staff send it."), tone="waits")
         case State.SHIPPED:
-            yield Answer(question, _("That staff note its delivery."), tone="waits")
+            yield Answer(str(AWAITED), _("That staff note its delivery."), tone="waits")

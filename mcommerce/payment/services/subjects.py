@@ -66,7 +66,7 @@ def _answers(payment: Payment) -> Iterator[Answer]:
     for refund in refunds:
         yield _went_back(payment, refund)
     if charged and not refunds:
-        yield Answer(_("What went back?"), _("Nothing was asked back."))
+        yield Answer(_("What went back?"), _("Nothing: no refund was asked for."))
     if payment.alarm:
         yield Answer(_("Why must a person look at it?"), payment.alarm, tone="bad")
 
@@ -99,7 +99,9 @@ def _charge(payment: Payment, entry: LedgerEntry, attempt: Attempt | None, refer
         "card": attempt.last4 if attempt and attempt.last4 else "–",
         "reference": reference,
     }
-    return _("The customer, %(amount)s: card %(card)s, at %(provider)s, its reference: %(reference)s.") % about
+    return (
+        _("The customer, %(amount)s: card ending in %(card)s, at %(provider)s, its reference: %(reference)s.") % about
+    )
 
 
 def _went_back(payment: Payment, refund: Refund) -> Answer:

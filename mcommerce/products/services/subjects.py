@@ -33,8 +33,10 @@ def find(text: str) -> Iterator[Subject]:
     yield from _products(Q(pk=one))
     for reservation in Reservation.objects.filter(pk=one):
         movements = list(StockMovement.objects.filter(order_id=one).select_related("product"))
+        held = any(one.kind == Kind.HELD for one in movements)
+        status = reservation.get_status_display() if held else _("none made")
         yield Subject(
-            title=_("Reservation: %(status)s") % {"status": reservation.get_status_display()},
+            title=_("Reservation: %(status)s") % {"status": status},
             keys=(id_text(one),),
             permission="products.view_reservation",
             page=reverse("admin:products_reservation_change", args=[one]),
