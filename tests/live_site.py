@@ -10,18 +10,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from os import environ
 from pathlib import Path
 
 from tests.free_ports import free_ports
+from tests.waiting import START_SECONDS, answers, until
 
 ROOT = Path(__file__).resolve().parent.parent
-START_DEADLINE_SECONDS = 90  # a loaded two-core machine starting Django, migrations checked, for the first time
 STOP_DEADLINE_SECONDS = 20  # SIGTERM lets handlers finish what is in hand
 COMMAND_DEADLINE_SECONDS = 180  # migrate from nothing on the same machine
 ASK_TIMEOUT_SECONDS = 5  # one look at /health/ready
@@ -35,10 +32,6 @@ KEPT_VARIABLES = (
     "TMPDIR",
     "VIRTUAL_ENV",
 )  # the rest of our environment is not the site's
-
-
-class SiteDidNotStart(Exception):
-    """The server process ended, or was not ready before the deadline; the message holds its log."""
 
 
 class LiveSite:
@@ -110,11 +103,7 @@ class LiveSite:
 
     def is_ready(self) -> bool:
         """Whether /health/ready answers 200 right now."""
-        try:
-            with urllib.request.urlopen(f"{self.url}/health/ready", timeout=ASK_TIMEOUT_SECONDS) as answer:
-                return answer.status == 200
-        except (urllib.error.URLError, OSError):
-            return False
+        return answers(f"{self.url}/health/ready")
 
     def stop(self) -> int:
         """Ask it to leave (SIGTERM) and return its exit code; kills it when it does not leave in time, and raises."""
@@ -177,13 +166,13 @@ class LiveSite:
         return found[0]
 
     def _wait_until(self, holds: Callable[[], bool]) -> None:
-        """Look again and again. Raises SiteDidNotStart when the process ends before, or the deadline comes."""
-        deadline = time.monotonic() + START_DEADLINE_SECONDS
-        while not holds():
-            if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                raise SiteDidNotStart(self.log_tail())
-            time.sleep(ASK_PAUSE_SECONDS)
+        """Look again and again. Kills the process and fails with its log when it ends before, or the deadline comes."""
+        assert self.process is not None, "nothing runs"
+        try:
+            until(holds, self.log_tail, seconds=START_SECONDS, look=ASK_PAUSE_SECONDS, alive=[self.process])
+        except AssertionError:
+            self.kill()
+            raise
 
     def log_tail(self) -> str:
         """The end of what the server printed."""

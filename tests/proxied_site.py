@@ -7,10 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -18,9 +15,9 @@ from uuid import uuid4
 import pytest
 
 from tests.free_ports import free_ports
-from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite
+from tests.live_site import ROOT, LiveSite
+from tests.waiting import START_SECONDS, answers, until
 
-LOOK_SECONDS = 0.1
 END_SECONDS = 30  # as compose.yaml gives it
 DOORS = ("pages", "live")  # roles that visitors reach
 BEHIND = ("handle", "relay", "poll")
@@ -121,7 +118,7 @@ class ProxiedSite(LiveSite):
         with (self.directory / "caddy.log").open("ab") as log:
             proxy = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=self.directory)
         try:
-            wait_until(lambda: answers(f"{self.url}/health/live"), self.logs)
+            until(lambda: answers(f"{self.url}/health/live"), self.logs, seconds=START_SECONDS)
             yield
         finally:
             proxy.kill()
@@ -155,19 +152,4 @@ def buffers() -> str:
 
 def await_all(replicas: list[Replica]) -> None:
     for replica in replicas:
-        wait_until(replica.serves, replica._site.logs)
-
-
-def wait_until(holds: Callable[[], bool], told: Callable[[], str]) -> None:
-    deadline = time.monotonic() + START_DEADLINE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, told()
-        time.sleep(LOOK_SECONDS)
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+        until(replica.serves, replica._site.logs, seconds=START_SECONDS)

@@ -7,9 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,17 +18,10 @@ import pytest
 
 from tests.collector import Collector
 from tests.free_ports import free_ports
-from tests.live_site import (
-    ASK_PAUSE_SECONDS,
-    ASK_TIMEOUT_SECONDS,
-    ROOT,
-    START_DEADLINE_SECONDS,
-    STOP_DEADLINE_SECONDS,
-    LiveSite,
-    SiteDidNotStart,
-)
+from tests.live_site import ROOT, STOP_DEADLINE_SECONDS, LiveSite
 from tests.postgres import PostgresMissing, temporary_cluster
 from tests.tcp_router import FrontDoor
+from tests.waiting import START_SECONDS, answers, until
 
 ENTRYPOINT = str(ROOT / "docker-entrypoint")
 
@@ -100,20 +90,13 @@ class SplitSite(LiveSite):
 
     def await_ready(self, *names: str) -> None:
         """Return once each says that it can serve."""
-        deadline = time.monotonic() + START_DEADLINE_SECONDS
         for name in names:
-            while not _answers(f"{self.address(name)}/health/ready"):
-                if self.processes[name].poll() is not None or time.monotonic() > deadline:
-                    raise SiteDidNotStart(self.log_tail())
-                time.sleep(ASK_PAUSE_SECONDS)
+            ready, process = f"{self.address(name)}/health/ready", self.processes[name]
+            until(lambda url=ready: answers(url), self.log_tail, seconds=START_SECONDS, alive=[process])
 
     def await_offers(self) -> None:
         """Return once the orders have heard of each product: nobody can put it into a cart before."""
-        deadline = time.monotonic() + START_DEADLINE_SECONDS
-        while self.rows(NOT_OFFERED) != [(0,)]:
-            if time.monotonic() > deadline:
-                raise SiteDidNotStart(self.log_tail())
-            time.sleep(ASK_PAUSE_SECONDS)
+        until(lambda: self.rows(NOT_OFFERED) == [(0,)], self.log_tail, seconds=START_SECONDS)
 
     def kill_one(self, name: str) -> None:
         """As a power cut would."""
@@ -141,14 +124,6 @@ class SplitSite(LiveSite):
 
 def _logs(directory: Path) -> list[Path]:
     return sorted(directory.glob("*.log"))
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=ASK_TIMEOUT_SECONDS) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 WHOLE: Mapping[str, tuple[str, ...]] = {

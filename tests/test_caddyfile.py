@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -16,8 +15,9 @@ import pytest
 
 from tests.free_ports import free_ports
 from tests.live_site import ROOT
-from tests.proxied_site import buffers, caddy, wait_until
+from tests.proxied_site import buffers, caddy
 from tests.test_response_headers import ask
+from tests.waiting import listens, until
 
 FILE = ROOT / "Caddyfile"
 TEXT = FILE.read_text()
@@ -73,15 +73,10 @@ def proxy(tmp_path: Path, pages: str, file: Path = FILE) -> Iterator[int]:
         subprocess.Popen(command, env=environment, stdout=log, stderr=log) as run,
     ):
         try:
-            wait_until(lambda: listens(port), (tmp_path / "log").read_text)
+            until(lambda: listens(port), (tmp_path / "log").read_text)
             yield port
         finally:
             run.kill()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as visitor:
-        return visitor.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_the_proxys_own_answer_says_what_to_do_and_names_no_server(tmp_path: Path) -> None:

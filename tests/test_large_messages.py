@@ -6,7 +6,6 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +16,7 @@ from websockets.sync.client import connect
 from tests.free_ports import free_ports
 from tests.large_message_site.asgi import SNAPSHOT
 from tests.live_site import ROOT
+from tests.waiting import listens, until
 
 SOCKETS = 30
 LARGE_BYTES = 15 * 1024 * 1024
@@ -47,16 +47,6 @@ class Server:
         [kilobytes] = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS")]
         return int(kilobytes) * 1024
 
-    def wait_until_it_listens(self) -> None:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        pytest.fail("the server does not listen")
-
 
 @pytest.fixture(params=["live", "all", "runserver"])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
@@ -70,7 +60,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
         process = subprocess.Popen(command(request.param, port), cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
         server = Server(process, port, says_why=request.param != "runserver")  # Daphne hangs up
-        server.wait_until_it_listens()
+        until(lambda: listens(port), "a server that listens", alive=[process])
         yield server
     finally:
         process.kill()

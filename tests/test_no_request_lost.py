@@ -4,7 +4,6 @@ import http.client
 import re
 import signal
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,8 @@ from urllib.parse import urlencode, urljoin
 import pytest
 
 from tests.live_site import ROOT
-from tests.proxied_site import LOOK_SECONDS, ProxiedSite, caddy, wait_until
+from tests.proxied_site import ProxiedSite, caddy
+from tests.waiting import START_SECONDS, until
 
 MANUAL = ROOT / "docs" / "operations.md"
 REQUESTS_MIN = 1_000
@@ -223,8 +223,7 @@ def replace_all(site: ProxiedSite, roles: list[str]) -> None:
         for how in (signal.SIGTERM, signal.SIGKILL):
             for role in roles:
                 site.replace(role, how)
-        while crowd.asked < REQUESTS_MIN:
-            time.sleep(LOOK_SECONDS)
+        until(lambda: crowd.asked >= REQUESTS_MIN, "requests", seconds=START_SECONDS)
     print(f"{crowd.asked} requests, {crowd.again} forms sent again")
 
     assert crowd.failed() == {}, f"{crowd.failed()}\n{crowd.answers()}\n{site.logs()}"
@@ -246,5 +245,5 @@ def on_sale(site: ProxiedSite) -> str:
         found[:] = site.rows(question)
         return bool(found)
 
-    wait_until(offered, site.logs)
+    until(offered, site.logs)
     return str(found[0][0])

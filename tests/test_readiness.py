@@ -23,9 +23,10 @@ import pytest
 from tests.free_ports import free_ports
 from tests.full_disk import fill, small_disk
 from tests.kafka import Cluster
-from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite
+from tests.live_site import ROOT, LiveSite
 from tests.postgres import PostgresMissing, stoppable_cluster, temporary_cluster
 from tests.temporary_folders import throwaway_folder
+from tests.waiting import START_SECONDS
 
 TOLD_SECONDS = 10.0  # promised for a fault and for its end
 LOADED = 3.0  # times as long on a machine that runs other tests beside this one
@@ -89,7 +90,7 @@ class Server:
 def running(site: LiveSite, **environment: str) -> Iterator[Server]:
     server = Server(site, **environment)
     try:
-        server.says(200, seconds=START_DEADLINE_SECONDS)
+        server.says(200, seconds=START_SECONDS)
         yield server
     finally:
         server.close()

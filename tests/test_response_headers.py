@@ -4,9 +4,7 @@ import http.client
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from email.message import Message
 from pathlib import Path
 
@@ -16,10 +14,10 @@ from mcommerce.payment.sandbox_process import start_sandbox_provider
 from mcommerce.web.response_headers import ALWAYS
 from stations import simulator
 from tests.free_ports import free_ports
-from tests.live_site import ROOT, START_DEADLINE_SECONDS
+from tests.live_site import ROOT
 from tests.test_settings import DEPLOYED, python
+from tests.waiting import START_SECONDS, listens, until
 
-LOOK_SECONDS = 0.1
 ANSWER_SECONDS = 60  # a proxy looks for a replica for 15
 SOCKET = {
     "Connection": "Upgrade",
@@ -63,14 +61,7 @@ class Server:
             )
 
     def wait(self) -> None:
-        deadline = time.monotonic() + START_DEADLINE_SECONDS
-        while True:
-            with suppress(OSError):
-                ask(self.port, "GET", "/health/live", {})
-                return
-            assert self._process.poll() is None, self._log.read_text()
-            assert time.monotonic() < deadline, self._log.read_text()
-            time.sleep(LOOK_SECONDS)
+        until(lambda: listens(self.port), self._log.read_text, seconds=START_SECONDS, alive=[self._process])
 
     def end(self) -> None:
         self._process.kill()

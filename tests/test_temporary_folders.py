@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from tests import temporary_folders
-from tests.eventbus.bus_app import until
 from tests.postgres import PostgresMissing, find_binaries
 from tests.temporary_folders import folder_in_memory, throwaway_folder
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[1]
 WAIT_SECONDS = 60

@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
@@ -12,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 from tests.page_reader import DEADLINE_SECONDS, Reader
+from tests.waiting import until
 
-LOOK_SECONDS = 0.2
 # Tests of modules that share a page, the bus or a reference with the new one.
 NEIGHBOURS = (
     "tests/mcommerce/slots",
@@ -129,10 +128,7 @@ def test_the_module_runs_over_kafka_as_it_is(reader: Student, kafka: str) -> Non
     reader.type("kafka", **site)
     with processes(reader, site, "relay_events", "handle_events"):
         reader.run(BUY, **site)
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while reader.run(POINTS, **site) != "19":
-            assert time.monotonic() < deadline
-            time.sleep(LOOK_SECONDS)
+        until(lambda: reader.run(POINTS, **site) == "19", "the points", seconds=DEADLINE_SECONDS)
     assert reader.misfits(**site) == []
 
 

@@ -17,9 +17,9 @@ from stations.services.search import fold
 from tests.browser.finding_pages import CITY, LOCATED, in_module, see_live, stations_of
 from tests.browser.nearest_reference import metres_between
 from tests.browser.page_states import CONTRACT
-from tests.eventbus.bus_app import until
 from tests.live_site import LiveSite
 from tests.stations.live_copy import decoded
+from tests.waiting import until
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 

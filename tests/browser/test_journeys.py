@@ -10,8 +10,8 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser import actors, checkout_pages, page_states
 from tests.browser.cart_pages import fill_cart
 from tests.browser.page_faults import Faults
-from tests.eventbus.bus_app import until
 from tests.live_site import LiveSite
+from tests.waiting import until
 
 MOVES_MS = 19_000  # less than the silence after which a page asks anew: that would move it as well
 

@@ -9,8 +9,8 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from tests.browser import page_states
-from tests.eventbus.bus_app import until
 from tests.live_site import LiveSite
+from tests.waiting import until
 
 DASHBOARD = "/stations/"
 QUIET_CITY = "lillestrom"  # seven stations: what happens elsewhere is out of sight

@@ -7,10 +7,10 @@ from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser import page_states
 from tests.browser.test_map import DASHBOARD
-from tests.eventbus.bus_app import until
 from tests.live_site import LiveSite
 from tests.stations import live_copy
 from tests.stations.live_copy import LiveCopy, decoded
+from tests.waiting import until
 
 WORLD, CITY = "", f"?contract={page_states.CONTRACT}"
 NEAR = f"{CITY}#map=13/45.7600/4.8400"  # each station has a sign of its own

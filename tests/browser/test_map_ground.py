@@ -9,9 +9,9 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.browser.test_map import CITY, DASHBOARD, see_live
-from tests.eventbus.bus_app import until
 from tests.live_site import LiveSite, running_site
 from tests.stations.map_files import write_map_file
+from tests.waiting import until
 
 RIVER = "#map=12/45.7600/4.8290"  # of the map file, in the middle of the view
 NO_WEBGL = """

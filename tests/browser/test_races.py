@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import page_states
 from tests.browser.page_faults import Faults
-from tests.eventbus.bus_app import until
 from tests.live_site import LiveSite
+from tests.waiting import until
 
 LAST_PIECES = 20  # how often two buyers race for one piece
 TWO_TABS = 5  # how often somebody pays one order in two tabs

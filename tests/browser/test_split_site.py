@@ -10,16 +10,16 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
+from tests import waiting
 from tests.browser import page_states
 from tests.browser.test_journeys import moved_from, shown_rows, stop_polling
 from tests.collector import loose_ends, running_collector
-from tests.eventbus import bus_app
 from tests.split_site import SplitSite, running_split_site
 
 WAIT_SECONDS = 90  # a dozen processes on a loaded two-core machine
 LIVE = ("live1", "live2")
 
-until = partial(bus_app.until, seconds=WAIT_SECONDS)
+until = partial(waiting.until, seconds=WAIT_SECONDS)
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import time
 
 from tests.chaos.faults import Fault, Faults
 from tests.kafka import Cluster
+from tests.waiting import is_true_within
 
 FULL_SECONDS = 3.0
 LOADED_SECONDS = 3.0  # for a broker that was started to read its groups' offsets
@@ -55,10 +56,7 @@ def _start(cluster: Cluster) -> None:
     [broker] = cluster.brokers
     before = broker.has_said(UNREADABLE)
     cluster.start()
-    deadline = time.monotonic() + LOADED_SECONDS
-    while time.monotonic() < deadline and broker.has_said(UNREADABLE) == before:
-        time.sleep(0.2)  # between two looks of a poll that has a deadline
-    if broker.has_said(UNREADABLE) > before:
+    if is_true_within(LOADED_SECONDS, lambda: broker.has_said(UNREADABLE) > before, look=0.2):
         cluster.stop()
         for partition in broker.data.glob("__consumer_offsets-*"):
             shutil.rmtree(partition)

@@ -12,6 +12,7 @@ from tests.chaos.client_records import Violation
 from tests.chaos.processes import PUBLISHERS, RELAYS, WORKERS, is_alive, stands_still
 from tests.chaos.servers import Site
 from tests.chaos.shop import verdict
+from tests.waiting import is_true_within
 
 RELAY_STOP_SECONDS = 5.0  # longer than the relay's lease of three, so that another leads
 WORKER_STOP_SECONDS = 8.0  # longer than a worker's session of six, so that another has its partitions
@@ -56,12 +57,7 @@ class Faults:
 
     def serves(self, since: int, seconds: float = ACCEPTED_SECONDS) -> bool:
         """Whether more is acknowledged within so long."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if self.acknowledged() > since:
-                return True
-            time.sleep(0.1)  # between two looks of a poll that has a deadline
-        return False
+        return is_true_within(seconds, lambda: self.acknowledged() > since, look=0.1)
 
     def see_all_served(self) -> None:
         """Without the broker: who calls is heard, and who orders has an order."""
@@ -152,12 +148,7 @@ def _roll(faults: Faults, draw: float) -> bool:
         if not all(faults.replace(name) for name in WORKERS):
             return False
         release = faults.crew.release
-        deadline = time.monotonic() + NEW_RELEASE_SECONDS
-        while time.monotonic() < deadline:
-            if _handled_by(faults.site, release):
-                return True
-            time.sleep(0.2)  # between two looks of a poll that has a deadline
-        return False
+        return is_true_within(NEW_RELEASE_SECONDS, lambda: _handled_by(faults.site, release), look=0.2)
 
 
 def _handled_by(site: Site, release: int) -> bool:

@@ -5,13 +5,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from tests.chaos.shop.roles import POLLER, SHOPPERS, Role
 from tests.live_site import ROOT
+from tests.waiting import is_true_within
 
 LOOK_SECONDS = 0.2  # how soon a death is seen
 AGAIN_SECONDS = 1.0  # between the starts of one that keeps dying
@@ -74,12 +74,7 @@ class Crew:
 
     def await_another(self, name: str, pid: int, seconds: float = STOP_SECONDS) -> bool:
         """Until another process has this name."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if self.pid(name) != pid:
-                return True
-            time.sleep(LOOK_SECONDS)
-        return False
+        return is_true_within(seconds, lambda: self.pid(name) != pid, look=LOOK_SECONDS)
 
     def stop_load(self) -> bool:
         """Whether each who makes it ended by itself."""

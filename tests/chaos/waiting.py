@@ -2,20 +2,21 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import psycopg
+
+from tests.waiting import is_true_within
 
 LOOK_SECONDS = 0.3
 
 
 def until(condition: Callable[[], object], seconds: float, clock: Callable[[], float] = time.monotonic) -> bool:
     """Whether it holds within so long. What cannot be asked now, with the database or a server away, is asked again."""
-    deadline = clock() + seconds
-    while clock() < deadline:
-        try:
-            if condition():
-                return True
-        except (psycopg.Error, RuntimeError, OSError):
-            pass
-        time.sleep(LOOK_SECONDS)  # between two looks of a poll that has a deadline
-    return False
+
+    def holds() -> bool:
+        with suppress(psycopg.Error, RuntimeError, OSError):
+            return bool(condition())
+        return False
+
+    return is_true_within(seconds, holds, look=LOOK_SECONDS, clock=clock)

@@ -1,7 +1,6 @@
 """A small house on the bus, for tests: groups of its own, and a table in which its handlers write what they saw."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,9 +16,8 @@ from eventbus.events import Record
 from eventbus.models import DeadLetter, ParkedEvent, ParkedKey, Progress
 from eventbus.progress import group_starts, groups
 from eventbus.publishing.relay import Relay
+from tests import waiting
 
-DEADLINE_SECONDS = 60  # for what must happen soon, beside minutes of chaos on the same two cores
-LOOK_SECONDS = 0.02  # between looks
 ELSEWHERE = 999  # a partition that this process does not own, since it has never heard of it
 
 
@@ -145,10 +143,10 @@ class House:
         consumer = backends.current().consumer([Noted.topic])
         records: list[Record] = []
         try:
-            consumer.catch_up(DEADLINE_SECONDS)
+            consumer.catch_up(waiting.DEADLINE_SECONDS)
             while found := consumer.fetch(100):
                 records += found
-                consumer.catch_up(DEADLINE_SECONDS)
+                consumer.catch_up(waiting.DEADLINE_SECONDS)
         finally:
             consumer.close()
         return records
@@ -158,7 +156,7 @@ class House:
 
     def step(self, worker: Worker) -> int:
         """One step of a worker, once what lies in the log has come to it."""
-        worker.catch_up(DEADLINE_SECONDS)
+        worker.catch_up(waiting.DEADLINE_SECONDS)
         return worker.step()
 
     def taken_over(self, group: str = "house-a") -> None:
@@ -197,21 +195,13 @@ class House:
             yield stop
         finally:
             stop.set()
-            thread.join(DEADLINE_SECONDS)
+            thread.join(waiting.DEADLINE_SECONDS)
             assert not thread.is_alive(), "the worker did not leave"
 
 
 def elsewhere(number: int) -> dict[str, Any]:
     """What a row of a group has that lies in a partition of another worker."""
     return {"group": "house-a", "topic": Noted.topic, "partition": ELSEWHERE, "key": f"elsewhere {number}"}
-
-
-def until(condition: Callable[[], Any], what: str, *, seconds: float | None = None) -> None:
-    """Look again and again until it holds; fail after the deadline."""
-    deadline = time.monotonic() + (seconds or DEADLINE_SECONDS)
-    while not condition():
-        assert time.monotonic() < deadline, f"not in time: {what}"
-        time.sleep(LOOK_SECONDS)
 
 
 @contextmanager

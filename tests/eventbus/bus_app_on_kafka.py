@@ -12,7 +12,8 @@ from eventbus import backends, testing
 from eventbus.backends.base import Unsent
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.models import OutboxRow
-from tests.eventbus.bus_app import House, Noted, Sown, open_house, until
+from tests.eventbus.bus_app import House, Noted, Sown, open_house
+from tests.waiting import until
 
 SPARE_PRODUCERS = 2  # some cases need a second one at once
 FLUSH_SECONDS = 30  # for what a stranger sends

@@ -14,7 +14,8 @@ from eventbus.audit.delivery_audit import Account
 from eventbus.database.sqlite3.base import queue_of
 from eventbus.models import DeadLetter, OutboxRow
 from eventbus.operations.pruning import Pruned, Pruning
-from tests.eventbus.bus_app import House, Noted, Unknown, until
+from tests.eventbus.bus_app import House, Noted, Unknown
+from tests.waiting import until
 
 WRITERS = 2
 TRANSACTIONS = 25  # of each writer: some seconds of work on a busy machine

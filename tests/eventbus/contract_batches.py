@@ -15,7 +15,8 @@ from eventbus.failpoints import armed
 from eventbus.failures.effects import CRASHES_MAX
 from eventbus.models import ParkedEvent, Progress
 from eventbus.testing import Crash
-from tests.eventbus.bus_app import House, Mended, Noted, Unknown, until
+from tests.eventbus.bus_app import House, Mended, Noted, Unknown
+from tests.waiting import until
 
 NUMBERS = range(1, 5)
 EVENTS_MAX = 200  # in a transaction

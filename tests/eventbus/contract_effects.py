@@ -7,8 +7,9 @@ from eventbus import ServiceUnavailable, publish, testing
 from eventbus.failpoints import armed
 from eventbus.models import Effect, OutboxRow, ParkedKey
 from eventbus.testing import Crash
-from tests.eventbus.bus_app import House, Mended, Noted, Sown, until
+from tests.eventbus.bus_app import House, Mended, Noted, Sown
 from tests.eventbus.database_obstacles import contention_at
+from tests.waiting import until
 
 
 @pytest.mark.django_db(transaction=True)

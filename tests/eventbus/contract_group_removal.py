@@ -15,8 +15,9 @@ from eventbus.operations.pruning import Pruned, Pruning
 from eventbus.processes.pruning_schedule import PruningSchedule
 from eventbus.repairs import group_removal, replay, replay_filter
 from eventbus.repairs.replay_filter import ReplayFilter
-from tests.eventbus.bus_app import House, Mended, Sown, until
+from tests.eventbus.bus_app import House, Mended, Sown
 from tests.eventbus.busy_site import KEEP, kept, many, places, prune_a_day_later, threads
+from tests.waiting import until
 
 
 @pytest.mark.django_db(transaction=True)

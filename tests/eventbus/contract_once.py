@@ -11,8 +11,9 @@ from eventbus.database.leases import Lease
 from eventbus.errors import LeaseLost
 from eventbus.models import InboxRow, LeaseRow, ParkedEvent
 from eventbus.progress import inbox
-from tests.eventbus.bus_app import House, Mended, Noted, until
+from tests.eventbus.bus_app import House, Mended, Noted
 from tests.eventbus.busy_site import places
+from tests.waiting import until
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,8 +10,9 @@ from django.db import connections, transaction
 from eventbus import publish
 from eventbus.database.outbox_inserts import LOCK_SLOTS, ROWS_PER_STATEMENT
 from eventbus.models import OutboxRow
-from tests.eventbus.bus_app import House, Mended, Noted, until
+from tests.eventbus.bus_app import House, Mended, Noted
 from tests.eventbus.busy_site import threads, waiting
+from tests.waiting import until
 
 
 @pytest.mark.django_db(transaction=True)

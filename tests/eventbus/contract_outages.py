@@ -13,9 +13,10 @@ from eventbus.failures.effects import CRASHES_MAX
 from eventbus.models import InboxRow, Progress
 from eventbus.progress import groups
 from eventbus.testing import Crash
-from tests.eventbus.bus_app import House, Mended, Noted, until
+from tests.eventbus.bus_app import House, Mended, Noted
 from tests.eventbus.contract_batches import died_in_a_batch
 from tests.eventbus.database_obstacles import contention_at, locked_progress
+from tests.waiting import until
 
 # How a database says that two writers met: serialization failure, deadlock, lock not available; SQLite has one word.
 MEETINGS = ["40001", "40P01", "55P03"] if connection.vendor == "postgresql" else ["SQLITE_BUSY"]

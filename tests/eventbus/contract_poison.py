@@ -10,8 +10,9 @@ from eventbus import ServiceUnavailable, backends
 from eventbus.backends.base import partition_of
 from eventbus.models import ParkedKey
 from eventbus.operations import status
-from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.database_obstacles import KILLED, refuse
+from tests.waiting import until
 
 OTHERS = [(f"chair {number}", 1) for number in range(20)]
 NEIGHBOURS = 30  # names to look among for those that lie in the vase's partition

@@ -16,7 +16,7 @@ from eventbus.operations import pruning
 from eventbus.operations.pruning import Pruned, Pruning
 from eventbus.processes.dispatcher import Dispatcher
 from eventbus.repairs.dead_letters import UNDO_DAYS
-from tests.eventbus.bus_app import House, Mended, Unknown, until
+from tests.eventbus.bus_app import House, Mended, Unknown
 from tests.eventbus.busy_site import (
     KEEP,
     WRITERS,
@@ -30,6 +30,7 @@ from tests.eventbus.busy_site import (
     threads,
     writer,
 )
+from tests.waiting import until
 
 PRUNED_MIN = 20  # times while the site is busy
 

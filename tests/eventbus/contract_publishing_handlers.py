@@ -14,7 +14,8 @@ from eventbus.database.outbox_inserts import slots
 from eventbus.models import OutboxRow
 from eventbus.publishing.encoding import encode
 from eventbus.testing import published_events
-from tests.eventbus.bus_app import DEADLINE_SECONDS, House, Mended, Noted, Sown, until
+from tests.eventbus.bus_app import House, Mended, Noted, Sown
+from tests.waiting import DEADLINE_SECONDS, until
 
 KEYS = [f"key{number}" for number in range(12)]
 

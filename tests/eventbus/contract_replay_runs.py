@@ -10,10 +10,11 @@ from eventbus.repairs import replay
 from eventbus.repairs.replay import Replay, ReplayFailed
 from eventbus.repairs.replay_filter import ReplayRefused
 from eventbus.testing import Crash
-from tests.eventbus.bus_app import DEADLINE_SECONDS, House, Mended, Noted, until
+from tests.eventbus.bus_app import House, Mended, Noted
 from tests.eventbus.busy_site import waiting
 from tests.eventbus.database_obstacles import locked_progress, refuse
 from tests.eventbus.replay_steps import VASE, begun, in_thread, replayed, stopped_after
+from tests.waiting import DEADLINE_SECONDS, until
 
 SEVERAL = 3  # tries, each until its lock timeout
 

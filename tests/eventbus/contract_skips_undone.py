@@ -14,10 +14,11 @@ from eventbus.processes.dispatcher import Dispatcher
 from eventbus.repairs import dead_letters
 from eventbus.repairs.skipping import SkipRefused
 from eventbus.selections import skips
-from tests.eventbus.bus_app import DEADLINE_SECONDS, House, Mended, Noted, until
+from tests.eventbus.bus_app import House, Mended, Noted
 from tests.eventbus.busy_site import KEEP, kept, many, places, prune_a_day_later, waiting
 from tests.eventbus.replay_steps import in_thread
 from tests.eventbus.skip_steps import frozen, paused_with, resumed, row, skipped
+from tests.waiting import DEADLINE_SECONDS, until
 
 KEYS = tuple(f"key-{number}" for number in range(12))  # enough for several partitions
 TURNS = 8  # of pause, skip and resume, of each of two groups, while a dispatcher works

@@ -7,7 +7,8 @@ from eventbus.models import ConsumerGroup, Timer
 from eventbus.operations import group_status, pausing, standstill, status
 from eventbus.operations.standstill import STANDS_SECONDS, Standing
 from eventbus.registry import HANDLER_SECONDS
-from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app import House, Noted
+from tests.waiting import until
 
 OTHERS = [(f"chair {number}", 1) for number in range(5)]
 LONG = HANDLER_SECONDS + 1

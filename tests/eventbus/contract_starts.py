@@ -11,9 +11,10 @@ from eventbus import backends, handles, publish, registry
 from eventbus.audit import delivery_audit
 from eventbus.models import OutboxRow, Progress
 from eventbus.progress import group_starts, log_generations
-from tests.eventbus.bus_app import House, Mended, Noted, Sown, until
+from tests.eventbus.bus_app import House, Mended, Noted, Sown
 from tests.eventbus.busy_site import places, prune_a_day_later, threads, waiting
 from tests.eventbus.contract_takeovers import meanwhile
+from tests.waiting import until
 
 OLD = [("vase", 1), ("vase", 2), ("chair", 1)]
 

@@ -13,7 +13,8 @@ from eventbus.errors import StaleEpoch
 from eventbus.failures import circuit_breaker, parking
 from eventbus.models import ConsumerGroup, DeadLetter, Effect, InboxRow, ParkedEvent, ParkedKey, Progress
 from eventbus.testing import Crash
-from tests.eventbus.bus_app import DEADLINE_SECONDS, House, Mended, Noted
+from tests.eventbus.bus_app import House, Mended, Noted
+from tests.waiting import DEADLINE_SECONDS
 
 WRITTEN = (ConsumerGroup, Progress, InboxRow, ParkedKey, ParkedEvent, DeadLetter, Effect)  # by workers
 

@@ -8,7 +8,8 @@ from django.db import IntegrityError, transaction
 from eventbus import backends, publish, watches
 from eventbus.consuming.watching import Watch
 from eventbus.models import OutboxRow
-from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app import House, Noted
+from tests.waiting import until
 
 
 @pytest.mark.django_db(transaction=True)

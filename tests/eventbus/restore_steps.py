@@ -12,9 +12,10 @@ from eventbus import backends
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.errors import LogUnavailable
 from eventbus.publishing.relay import Relay
-from tests.eventbus.bus_app import House, until
+from tests.eventbus.bus_app import House
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS
 from tests.eventbus.test_commands import run
+from tests.waiting import until
 
 Heard = list[tuple[str, int]]
 

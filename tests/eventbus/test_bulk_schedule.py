@@ -12,8 +12,9 @@ from eventbus.processes.bulk_schedule import BulkSchedule
 from eventbus.recovery import divergence
 from eventbus.selections import bulk_runs
 from eventbus.selections.failure_groups import failure_groups
-from tests.eventbus.bus_app import House, Mended, until
+from tests.eventbus.bus_app import House, Mended
 from tests.eventbus.busy_site import many
+from tests.waiting import until
 
 LETTERS = 25
 

@@ -14,8 +14,9 @@ from eventbus import backends, publish
 from eventbus.database.leases import Lease
 from eventbus.models import LeaseRow, OutboxRow, Timer
 from eventbus.publishing.relay import Relay
-from tests.eventbus.bus_app import DEADLINE_SECONDS, House, Noted, until
+from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.busy_site import threads
+from tests.waiting import DEADLINE_SECONDS, until
 
 pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
 

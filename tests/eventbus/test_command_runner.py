@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from eventbus.processes.command_runner import on_signal
-from tests.eventbus.bus_app import until
+from tests.waiting import until
 
 LOCK_SECONDS = 5.0  # how long `stop` tries; who holds the lock lets go of it at once
 

@@ -18,7 +18,8 @@ from eventbus import Permanent, clock
 from eventbus.database.leases import RELAY, Lease, is_beating
 from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, LeaseRow, OperatorAction, ProcessRow, Progress
-from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app import House, Noted
+from tests.waiting import until
 
 BEAT_SECONDS = 0.05  # of the dispatcher that these tests pretend
 

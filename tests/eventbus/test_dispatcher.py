@@ -17,8 +17,9 @@ from eventbus.operations import status
 from eventbus.processes.dispatcher import BROKEN_SECONDS, Dispatcher
 from eventbus.progress import group_starts
 from eventbus.publishing.relay import Relay
-from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.test_commands import run
+from tests.waiting import until
 
 HAND_OVER_SECONDS = 20  # for what takes one at once on a machine with nothing else to do
 

@@ -11,7 +11,8 @@ from eventbus.errors import LogUnavailable
 from eventbus.models import LeaseRow
 from eventbus.processes.dispatcher import Dispatcher
 from eventbus.publishing.relay import Relay
-from tests.eventbus.bus_app import House, until
+from tests.eventbus.bus_app import House
+from tests.waiting import until
 
 BEATS = 3  # fewer may come by chance
 

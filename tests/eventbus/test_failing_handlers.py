@@ -10,9 +10,10 @@ from eventbus.backends.memory import MemoryBackend
 from eventbus.failures.circuit_breaker import PROBE_SECONDS
 from eventbus.models import ConsumerGroup, InboxRow
 from eventbus.operations import status
-from tests.eventbus.bus_app import House, open_house, until
+from tests.eventbus.bus_app import House, open_house
 from tests.eventbus.contract_circuit_breaker import Broken, is_braked
 from tests.eventbus.test_commands import run
+from tests.waiting import until
 
 EVENTS = 10_000
 KEYS = 500

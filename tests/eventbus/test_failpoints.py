@@ -18,7 +18,8 @@ from eventbus import failpoints
 from eventbus.errors import is_infrastructure_error
 from eventbus.failpoints import BrokeHere, FailedHere, armed, hit
 from eventbus.models import ConsumerGroup
-from tests.eventbus.bus_app import House, until
+from tests.eventbus.bus_app import House
+from tests.waiting import until
 
 NANOSECONDS_MAX = 1_000  # a pass of an unarmed point, on a machine that is busy with other things
 

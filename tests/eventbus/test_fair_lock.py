@@ -13,7 +13,7 @@ from eventbus.database.leases import Lease
 from eventbus.database.sqlite3.base import FairLock, queue_of
 from eventbus.errors import QueueTimeout
 from eventbus.models import LeaseRow
-from tests.eventbus.bus_app import until
+from tests.waiting import until
 
 
 def in_a_thread(run: Callable[[], None]) -> threading.Thread:

@@ -23,8 +23,9 @@ from eventbus.testing import Crash
 from eventbus.testing.fault_injection import RATES, FaultInjectingBackend, inject_faults
 from tests.eventbus import contract_bulk, contract_circuit_breaker, contract_pause, contract_probes
 from tests.eventbus.backend_contract import BackendContract
-from tests.eventbus.bus_app import House, Noted, open_house, until
+from tests.eventbus.bus_app import House, Noted, open_house
 from tests.live_site import ROOT
+from tests.waiting import until
 
 SEEDS = range(20)
 CONTRACT_SEEDS = (1,)  # another one doubles the longest of the suites; `live_through` has the many

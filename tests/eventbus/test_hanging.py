@@ -17,9 +17,10 @@ from eventbus.operations.heartbeats import EXIT_HANGS, LOOKS_MAX, Heartbeat
 from eventbus.processes import dispatcher
 from eventbus.processes.dispatcher import Dispatcher
 from eventbus.recovery import divergence
-from tests.eventbus.bus_app import DEADLINE_SECONDS, House, Noted, until
+from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.load_app.hanging_handler import OTHERS
 from tests.eventbus.load_app.processes import WAIT_SECONDS, Crowd, database_of_its_own
+from tests.waiting import DEADLINE_SECONDS, until
 
 LIMIT_SECONDS = 1.0
 PROCESS_LIMIT_SECONDS = 3.0  # of events that do not hang, too, on a machine that is busy

@@ -21,9 +21,9 @@ from eventbus.failpoints import armed
 from eventbus.models import ProcessRow
 from eventbus.operations import heartbeats
 from eventbus.operations.heartbeats import DIED_SECONDS, FORGET_SECONDS, SILENT_SECONDS, Heartbeat, processes
-from tests.eventbus.bus_app import until
 from tests.frozen_database import without
 from tests.live_site import ROOT
+from tests.waiting import until
 
 LISTED_SECONDS_MAX = 120  # of one that was killed, on whatever machine
 

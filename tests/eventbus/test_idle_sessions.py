@@ -11,8 +11,9 @@ from eventbus import backends
 from eventbus.backends.base import partition_of
 from eventbus.database.leases import Lease
 from eventbus.operations.pruning import Pruning
-from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.busy_site import KEEP, kept, many, threads, waiting
+from tests.waiting import until
 
 SLOW = ("slow", "snail")  # of two partitions, which take turns
 TIMEOUT = "terminating connection due to idle-in-transaction timeout"  # in PostgreSQL's words

@@ -14,7 +14,8 @@ from django.db import connection
 from eventbus.database.sqlite3 import interprocess_lock
 from eventbus.database.sqlite3.base import Queue
 from eventbus.database.sqlite3.interprocess_lock import InterprocessLock
-from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app import House, Noted
+from tests.waiting import until
 
 TRANSACTION_SECONDS = 0.02
 PASSES = 20

@@ -23,9 +23,10 @@ from eventbus.models import OutboxRow, ParkedKey, Progress
 from eventbus.publishing import rejected_records
 from eventbus.publishing.relay import Relay
 from tests.eventbus.backend_contract import BackendContract
-from tests.eventbus.bus_app import House, Mended, Noted, Unknown, until
+from tests.eventbus.bus_app import House, Mended, Noted, Unknown
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS, BackendAtHand, HouseOnKafka, open_house_on_kafka, replace
 from tests.eventbus.busy_site import many, places, prune_a_day_later
+from tests.waiting import until
 
 LONG = "x" * KEY_CHARACTERS_MAX  # the key of an event that is larger than the others
 

@@ -21,9 +21,10 @@ from eventbus.models import ConsumerGroup, DeadLetter, LostRecords, OutboxRow, P
 from eventbus.operations import pausing, status
 from eventbus.recovery import log_problems
 from eventbus.testing import Crash
-from tests.eventbus.bus_app import House, Mended, Noted, until
+from tests.eventbus.bus_app import House, Mended, Noted
 from tests.eventbus.bus_app_on_kafka import FLUSH_SECONDS, WAIT_SECONDS
 from tests.eventbus.test_commands import run
+from tests.waiting import until
 
 TOPIC = Noted.topic
 NAMES = ["vase", *(f"key{number}" for number in range(12))]  # they lie in several partitions

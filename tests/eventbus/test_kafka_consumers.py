@@ -15,7 +15,7 @@ from eventbus.backends.base import Consumer
 from eventbus.backends.kafka.configuration import configured
 from eventbus.consuming.worker import Worker
 from eventbus.errors import LogUnavailable
-from tests.eventbus import bus_app as houses
+from tests import waiting
 from tests.eventbus.bus_app import Noted
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS, HouseOnKafka, open_house_on_kafka
 from tests.kafka.groups import members
@@ -29,7 +29,7 @@ TIMES_LONGER = 2  # takes the handler than what IMPATIENT allows between two pol
 ROUNDS_MORE = 20  # of events that flow, once partitions have moved
 PAUSE_SECONDS = 0.01  # between two rounds of them: a load that lasts, not a flood
 MOVED_SECONDS = 2  # four heartbeats: what was given away is the other's by then
-until = partial(houses.until, seconds=WAIT_SECONDS)
+until = partial(waiting.until, seconds=WAIT_SECONDS)
 PROTOCOLS = pytest.mark.parametrize("protocol", ["classic", "consumer"])
 
 
@@ -187,7 +187,7 @@ def test_partitions_are_given_away_when_what_is_in_hand_is_done(house: HouseOnKa
         with another_worker(house, **clients) as second:
             until(lambda: owned(first) < PARTITIONS, "the first is to give some away")
             with pytest.raises(AssertionError, match="not in time: the second"):
-                houses.until(lambda: owned(second), "the second has some", seconds=MOVED_SECONDS)
+                waiting.until(lambda: owned(second), "the second has some", seconds=MOVED_SECONDS)
             hand.may_end.set()
             until(shared(first, second), "both have some")
             telling.until_handled("all is handled")

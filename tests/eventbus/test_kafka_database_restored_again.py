@@ -8,11 +8,12 @@ from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.errors import LogUnavailable
 from eventbus.events import Record
 from eventbus.models import Divergence, ForgottenSpan, TopicLog
-from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS, replace
 from tests.eventbus.restore_steps import Backup, Heard, await_brokers, database_kept, hearing, repair, restore, start
 from tests.kafka import Cluster
 from tests.kafka.backups import back_up_broker, restore_broker
+from tests.waiting import until
 
 NAMES = ("vase", "chair", "lamp")
 FIRST = [(name, 1) for name in NAMES]

@@ -17,9 +17,10 @@ from eventbus.audit import delivery_audit
 from eventbus.events import KEY_CHARACTERS_MAX, Record
 from eventbus.models import DeadLetter, OutboxRow, Progress
 from eventbus.repairs import untrusted_records
-from tests.eventbus.bus_app import Mended, Noted, until
+from tests.eventbus.bus_app import Mended, Noted
 from tests.eventbus.bus_app_on_kafka import FLUSH_SECONDS, HouseOnKafka, open_house_on_kafka
 from tests.kafka.headers import append_with_header
+from tests.waiting import until
 
 OF_ANOTHER = {"id": "0000-17", "source": "/elsewhere", "type": Noted.wire_type(), "specversion": "1.0"}
 OFTEN = 50  # calls after which Python has quickened them

@@ -19,12 +19,13 @@ from eventbus.models import OutboxRow, Progress, TopicLog
 from eventbus.processes.dispatcher import Dispatcher
 from eventbus.progress.log_generations import UNKNOWN
 from eventbus.publishing.relay import _UNSENT, Relay
-from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS, append_from_elsewhere
 from tests.eventbus.restore_steps import Heard, await_brokers, hearing, of
 from tests.eventbus.test_commands import a_living_dispatcher, run
 from tests.kafka import Cluster
 from tests.kafka.backups import back_up_broker, restore_broker
+from tests.waiting import until
 
 KEPT = [("vase", number) for number in range(1, 9)]  # what the copy of the brokers' disk has
 LOST = [("vase", 9), ("chair", 1), ("vase", 10)]  # what came after it was made

@@ -19,12 +19,13 @@ from eventbus.processes.dispatcher import Dispatcher
 from eventbus.publishing.relay import Relay
 from eventbus.recovery import topic_recovery
 from eventbus.recovery.topic_recovery import LossDetector
-from tests.eventbus.bus_app import House, Mended, Noted, Sown, Unknown, until
+from tests.eventbus.bus_app import House, Mended, Noted, Sown, Unknown
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS, in_use, replace
 from tests.eventbus.database_obstacles import contention_at
 from tests.eventbus.test_commands import run
 from tests.eventbus.test_kafka_backend import LONG, SMALL_MESSAGES, settled
 from tests.kafka import Cluster
+from tests.waiting import until
 
 TOPIC = Noted.topic
 

@@ -16,8 +16,9 @@ from eventbus.errors import LogUnavailable
 from eventbus.failures import circuit_breaker
 from eventbus.models import InboxRow, OutboxRow, Progress
 from eventbus.publishing.relay import Relay
-from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS
+from tests.waiting import until
 
 TOPIC = Noted.topic
 

@@ -15,8 +15,9 @@ from eventbus.backends.base import TopicPartition
 from eventbus.backends.kafka.reading import consumer
 from eventbus.errors import LogUnavailable
 from eventbus.models import OutboxRow
-from tests.eventbus.bus_app import Noted, until
+from tests.eventbus.bus_app import Noted
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS, HouseOnKafka, open_house_on_kafka
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ from pathlib import Path
 from eventbus.errors import LogUnavailable
 from eventbus.models import ConsumerGroup, Divergence
 from eventbus.processes.dispatcher import Dispatcher
-from tests.eventbus.bus_app import House, until
+from tests.eventbus.bus_app import House
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS
 from tests.eventbus.restore_steps import Heard, database_kept, of
 from tests.eventbus.test_commands import run
+from tests.waiting import until
 
 
 def test_a_site_that_runs_on_handles_nothing_that_was_forgotten(house: House, heard: Heard, tmp_path: Path) -> None:

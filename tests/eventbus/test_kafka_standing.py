@@ -12,8 +12,9 @@ from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.models import Progress
 from eventbus.operations import status
 from eventbus.operations.standstill import STANDS_SECONDS
-from tests.eventbus.bus_app import Noted, until
+from tests.eventbus.bus_app import Noted
 from tests.eventbus.bus_app_on_kafka import FLUSH_SECONDS, WAIT_SECONDS, HouseOnKafka, by_others, open_house_on_kafka
+from tests.waiting import until
 
 pytestmark = pytest.mark.kafka
 LONG = 2 * STANDS_SECONDS

@@ -20,9 +20,10 @@ from eventbus.models import OutboxRow, TopicLog
 from eventbus.operations import status
 from eventbus.publishing.relay import Relay
 from eventbus.recovery import log_problems
-from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.bus_app_on_kafka import FLUSH_SECONDS, WAIT_SECONDS, in_use, replace
 from tests.eventbus.test_commands import run
+from tests.waiting import until
 
 TOPIC = Noted.topic
 CLIENTS = {"topic.metadata.refresh.interval.ms": 200}  # else an added partition is missed for seconds

@@ -19,10 +19,11 @@ from eventbus.database.leases import Lease
 from eventbus.errors import LogUnavailable
 from eventbus.models import OutboxRow
 from eventbus.publishing.relay import Relay
-from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS, in_use
 from tests.eventbus.test_commands import run
 from tests.free_ports import free_ports
+from tests.waiting import until
 
 CLIENTS = {"topic.metadata.refresh.interval.ms": 200}  # else an added partition is missed for half a minute
 DAY_MS = "86400000"

@@ -12,10 +12,11 @@ from eventbus.consuming import trust
 from eventbus.events import SOURCE
 from eventbus.ids import uuid7
 from eventbus.models import InboxRow, Progress, UntrustedRecord
-from tests.eventbus.bus_app import Noted, Unknown, until
+from tests.eventbus.bus_app import Noted, Unknown
 from tests.eventbus.bus_app_on_kafka import HouseOnKafka, open_house_on_kafka
 from tests.eventbus.busy_site import prune_a_day_later
 from tests.eventbus.forger import NOT_TOLD, all_is_well_but_for, says, told_by_us
+from tests.waiting import until
 
 FLOOD = 3 * trust.ROWS_MAX
 

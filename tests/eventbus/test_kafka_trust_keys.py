@@ -11,10 +11,11 @@ from eventbus import clock
 from eventbus.consuming import trust
 from eventbus.events import SOURCE
 from eventbus.models import OperatorAction, OutboxRow, Progress, UntrustedRecord
-from tests.eventbus.bus_app import Noted, until
+from tests.eventbus.bus_app import Noted
 from tests.eventbus.bus_app_on_kafka import HouseOnKafka, open_house_on_kafka
 from tests.eventbus.forger import NOT_TOLD, says
 from tests.eventbus.test_commands import a_living_dispatcher, run
+from tests.waiting import until
 
 
 @pytest.fixture

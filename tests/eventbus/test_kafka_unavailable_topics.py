@@ -13,8 +13,9 @@ from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.errors import LogUnavailable
 from eventbus.models import OutboxRow
 from eventbus.publishing.relay import BATCH_ROWS, Relay
-from tests.eventbus.bus_app import House, Noted, Sown, until
+from tests.eventbus.bus_app import House, Noted, Sown
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS, in_use
+from tests.waiting import until
 
 STEPS = 3  # that find out, and send what can be sent
 

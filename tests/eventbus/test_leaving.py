@@ -12,7 +12,8 @@ from eventbus.database.leases import RELAY, Lease
 from eventbus.failpoints import armed
 from eventbus.models import Progress
 from eventbus.processes.dispatcher import Dispatcher
-from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app import House, Noted
+from tests.waiting import until
 
 GROUPS = ("house-a", "house-b", "house-c")
 

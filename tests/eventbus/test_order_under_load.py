@@ -12,7 +12,8 @@ from django.db import connection, connections, transaction
 
 from eventbus import publish, watches
 from eventbus.processes.dispatcher import Dispatcher
-from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app import House, Noted
+from tests.waiting import until
 
 KEYS = [f"key{number}" for number in range(100)]
 WRITERS = {"postgresql": 64, "sqlite": 8}  # SQLite has one writer at a time: more of them only queue

@@ -15,8 +15,9 @@ from eventbus.models import ConsumerGroup, OperatorAction
 from eventbus.operations import pausing, status
 from eventbus.progress import groups as progress
 from eventbus.recovery import divergence
-from tests.eventbus.bus_app import House, until
+from tests.eventbus.bus_app import House
 from tests.eventbus.test_commands import a_living_dispatcher, run
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import psycopg
 import pytest
 from django.db import connection
 
-from tests.eventbus.bus_app import House, until
+from tests.eventbus.bus_app import House
 from tests.eventbus.test_idle_sessions import same
+from tests.waiting import until
 
 OTHERS = [(f"chair {number}", 1) for number in range(20)]
 pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such server")

@@ -13,9 +13,9 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from tests.eventbus.bus_app import until
 from tests.free_ports import free_ports
-from tests.live_site import ROOT, START_DEADLINE_SECONDS, LiveSite
+from tests.live_site import ROOT, LiveSite
+from tests.waiting import START_SECONDS, until
 
 LEAVE_SECONDS = 30  # a worker's own limit for what is in hand, and some
 SAY = (
@@ -106,7 +106,7 @@ def test_of_two_web_servers_one_dispatches_and_when_it_is_killed_the_other_does(
         until(
             lambda: pids(site, "active") and pids(site, "standby"),
             "one that dispatches, and one that stands by",
-            seconds=START_DEADLINE_SECONDS,
+            seconds=START_SECONDS,
         )
         [active], [standby] = pids(site, "active"), pids(site, "standby")
         assert {active, standby} == {first.pid, second.pid}
@@ -154,9 +154,9 @@ def test_sigterm_ends_what_hears_for_browsers_before_the_bus(site: LiveSite, com
     arguments = command.format(port=site.port).split()
     address = f"ws://127.0.0.1:{site.port}/ws/stations/"
     with process(site, *arguments) as running:
-        until(site.is_ready, "the server is ready", seconds=START_DEADLINE_SECONDS)
+        until(site.is_ready, "the server is ready", seconds=START_SECONDS)
         with connect(address, origin=Origin(site.url)) as browser:
-            assert '"hello"' in str(browser.recv(timeout=START_DEADLINE_SECONDS))
+            assert '"hello"' in str(browser.recv(timeout=START_SECONDS))
             running.send_signal(signal.SIGTERM)
             running.wait(LEAVE_SECONDS)
 

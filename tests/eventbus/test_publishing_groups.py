@@ -7,7 +7,8 @@ from django.db import connection
 
 from eventbus import publish
 from eventbus.models import OutboxRow
-from tests.eventbus.bus_app import House, Noted, Sown, until
+from tests.eventbus.bus_app import House, Noted, Sown
+from tests.waiting import until
 
 GROUPS = ("house-a", "house-b")
 EVENTS, KEYS = 1_500, 300  # of a busy minute; each of the topic's 64 locks is wanted by many keys

@@ -14,8 +14,9 @@ from eventbus.backends.memory import MemoryBackend
 from eventbus.models import OperatorAction, OutboxRow
 from eventbus.operations.status import UNSENT_SECONDS_MAX
 from eventbus.processes.dispatcher import Dispatcher
-from tests.eventbus.bus_app import House, until
+from tests.eventbus.bus_app import House
 from tests.eventbus.test_commands import a_living_dispatcher, run
+from tests.waiting import until
 
 TOO_LARGE = "larger than the\nlog takes"
 

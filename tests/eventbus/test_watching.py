@@ -8,7 +8,8 @@ import pytest
 from eventbus import watches
 from eventbus.consuming import watching
 from eventbus.consuming.watching import Watch
-from tests.eventbus.bus_app import House, Noted, until
+from tests.eventbus.bus_app import House, Noted
+from tests.waiting import until
 
 FAR_AWAY_SECONDS = 60.0  # how long a watch may take that hangs
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from uuid import uuid4
 
 from tests.free_ports import free_ports
 from tests.how_to import DOCS
+from tests.waiting import until
 
 ROOT = DOCS.parent
 PAGE = (DOCS / "how-to" / "run-every-role-without-docker.md").read_text()
@@ -147,11 +147,7 @@ class Terminals:
         return json.loads(told.stdout)
 
     def _await(self, holds) -> None:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not holds():
-            ended = [block for block, process in self.begun.items() if process.poll() is not None]
-            assert not ended and time.monotonic() < deadline, f"{ended}\n{self._logs()}"
-            time.sleep(LOOK_SECONDS)
+        until(holds, self._logs, seconds=DEADLINE_SECONDS, look=LOOK_SECONDS, alive=self.begun.values())
 
     def _logs(self) -> str:
         return "\n".join(f"--- {log.stem}\n{log.read_text()[-3000:]}" for log in sorted(self.folder.glob("*.log")))

@@ -14,10 +14,10 @@ from eventbus.models import OutboxRow
 from eventbus.testing import settle
 from mcommerce.orders.models import Order
 from mcommerce.products.models import Product
-from tests.eventbus.bus_app import until
 from tests.eventbus.bus_app_on_kafka import in_use
 from tests.journeys.order_queries import state_of, stock_of
 from tests.kafka import Cluster
+from tests.waiting import until
 
 BACK_SECONDS = 180  # for the readers of all groups to find the broker, one after the other, on a busy machine
 

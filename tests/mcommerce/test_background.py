@@ -8,8 +8,9 @@ import pytest
 from eventbus.processes.dispatcher import Dispatcher
 from eventbus.tracing import switch
 from mcommerce.serving import background_threads
-from tests.eventbus.bus_app import House, open_house, until
+from tests.eventbus.bus_app import House, open_house
 from tests.eventbus.bus_app_on_kafka import open_house_on_kafka
+from tests.waiting import until
 
 DEADLINE_SECONDS = 20  # for what ends within one or two on a machine with nothing else to do
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from mcommerce.serving.gunicorn_worker import WholeAnswer
-from tests.eventbus.bus_app import until
 from tests.free_ports import free_ports
 from tests.live_site import ROOT
+from tests.waiting import until
 
 THREADS = 2
 APPLICATION = """

@@ -15,9 +15,10 @@ from mcommerce import readiness
 from mcommerce.readiness import check_thread
 from mcommerce.readiness.check_thread import Part, Watch
 from mcommerce.serving import draining
-from tests.eventbus.bus_app import open_house, until
+from tests.eventbus.bus_app import open_house
 from tests.eventbus.bus_app_on_kafka import open_house_on_kafka
 from tests.kafka import Cluster
+from tests.waiting import until
 
 TOKEN = "a-token-of-this-test-only"
 

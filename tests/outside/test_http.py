@@ -3,12 +3,12 @@
 import gzip
 import threading
 import tracemalloc
-from collections.abc import Callable
 
 import pytest
 
 from outside.http import NoAnswer, Why, ask
 from tests.outside.raw_server import Said, drip, drip_of_headers, flood, hang_up, mumbling, saying, silence
+from tests.waiting import until
 
 MEGABYTE = 2**20
 BOMB = gzip.compress(bytes(300 * MEGABYTE))
@@ -42,20 +42,18 @@ def all_is_quiet() -> bool:
 
 
 @pytest.mark.parametrize(("said", "why"), BAD.values(), ids=BAD)
-def test_what_is_no_answer_ends_with_a_reason_and_leaves_no_thread_behind(
-    said: Said, why: Why, until: Callable[..., None]
-) -> None:
+def test_what_is_no_answer_ends_with_a_reason_and_leaves_no_thread_behind(said: Said, why: Why) -> None:
     with mumbling(said) as mumbler:
         failure = failure_of(mumbler.url, seconds=0.3 if why is Why.TOO_SLOW else 30)
 
         assert (failure.why, failure.arrived) == (why, True)
-        until(all_is_quiet)
+        until(all_is_quiet, "the end of the thread that asked")
 
 
-def test_of_a_flood_little_more_than_its_limit_is_taken(until: Callable[..., None]) -> None:
+def test_of_a_flood_little_more_than_its_limit_is_taken() -> None:
     with mumbling(flood) as mumbler:
         failure_of(mumbler.url, seconds=30)
-        until(all_is_quiet)
+        until(all_is_quiet, "the end of the thread that asked")
 
         assert mumbler.sent < 16 * MEGABYTE  # what lies in the buffers of two systems
 

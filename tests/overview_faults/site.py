@@ -1,11 +1,9 @@
 """The whole site as processes, with everything around it that can be broken, and customers who use it."""
 
 import random
-import socket
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -13,10 +11,10 @@ import psycopg
 from tests.chaos.shop import shoppers
 from tests.full_disk import small_disk
 from tests.kafka import Cluster
-from tests.live_site import ASK_PAUSE_SECONDS, ASK_TIMEOUT_SECONDS, START_DEADLINE_SECONDS
 from tests.outside.smtp import MailServer, mail_server
 from tests.postgres import temporary_cluster
 from tests.split_site import SplitSite
+from tests.waiting import START_SECONDS, listens, until
 from tests.webhook_receiver import Receiver
 
 BACKENDS = ("memory", "kafka")
@@ -94,12 +92,7 @@ class WholeSite(SplitSite):
         self._await_listening(self.provider_url)
 
     def _await_listening(self, url: str) -> None:
-        deadline = time.monotonic() + START_DEADLINE_SECONDS
-        while True:
-            with suppress(OSError):
-                return socket.create_connection(("127.0.0.1", _port(url)), ASK_TIMEOUT_SECONDS).close()
-            assert not self.ended() and time.monotonic() < deadline, self.log_tail()
-            time.sleep(ASK_PAUSE_SECONDS)  # between two tries of a loop that has a deadline
+        until(lambda: listens(_port(url)), self.log_tail, seconds=START_SECONDS, alive=self.processes.values())
 
     def begin(self) -> None:
         """Start everything, and return once the site serves."""

@@ -11,6 +11,7 @@ from uuid import uuid4
 from tests.eventbus.load_app.processes import Crowd
 from tests.kafka.groups import share
 from tests.outbox_check import misfits_of
+from tests.waiting import until
 
 PARTITIONS = 8  # of each topic: two for each of four workers
 WAIT_SECONDS = 120.0  # for what processes do that start on a busy machine, a part of a second on a quiet one
@@ -106,7 +107,4 @@ class Shift(Crowd):
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
         """Look until it holds; fail after WAIT_SECONDS."""
-        deadline = time.monotonic() + WAIT_SECONDS
-        while not condition():
-            assert time.monotonic() < deadline, f"not in time: {what}\n{self.log()}"
-            time.sleep(LOOK_SECONDS)
+        until(condition, lambda: f"{what}\n{self.log()}", seconds=WAIT_SECONDS, look=LOOK_SECONDS)

@@ -68,9 +68,7 @@ class Trial:
         mistake = _mistake_of(item)
         kafka = mistake.only == "kafka"
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(
-                "tests.eventbus.bus_app.DEADLINE_SECONDS", UNTIL_SECONDS_OVER_KAFKA if kafka else UNTIL_SECONDS
-            )
+            patch.setattr("tests.waiting.DEADLINE_SECONDS", UNTIL_SECONDS_OVER_KAFKA if kafka else UNTIL_SECONDS)
             patch.setattr("eventbus.testing.settling.ROUNDS_MAX", ROUNDS_MAX)
             with mistake.made(), at_most(CASE_SECONDS_OVER_KAFKA if kafka else CASE_SECONDS):
                 yield

@@ -20,10 +20,9 @@ from stations.polling.poller import Poller, PollerThreads
 from stations.services.poll_schedule import steer
 from stations.services.recording import Overtaken
 from tests.stations.readings import BELLECOUR, TERREAUX, reading
+from tests.waiting import DEADLINE_SECONDS, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-DEADLINE_SECONDS = 60  # for what another thread does at once on an idle machine
 
 
 class Feed:
@@ -151,13 +150,6 @@ def running(feed: Feed, lease: object = None) -> Iterator[list[PollRun]]:
         assert not thread.is_alive()
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline, moment = monotonic() + DEADLINE_SECONDS, threading.Event()
-    while not condition():
-        assert monotonic() < deadline
-        moment.wait(0.01)
-
-
 def plan(**wanted: object) -> None:
     steer(feed=Feed.name, now=clock.now(), minimum_ms=1, **wanted)
 
@@ -165,7 +157,7 @@ def plan(**wanted: object) -> None:
 def test_it_polls_at_once_and_then_by_its_interval():
     plan(interval_ms=1)
     with running(Feed([reading()])) as polls:
-        until(lambda: len(polls) >= 3)
+        until(lambda: len(polls) >= 3, "polls")
 
 
 def test_a_database_that_is_away_is_waited_for_and_told_in_a_line(caplog):
@@ -178,7 +170,7 @@ def test_a_database_that_is_away_is_waited_for_and_told_in_a_line(caplog):
 
     feed.meanwhile = lose_it
     with running(feed) as polls:
-        until(lambda: bool(polls))
+        until(lambda: bool(polls), "polls")
 
     [told] = [one for one in caplog.records if one.name == "stations.polling.poller" and one.levelname == "WARNING"]
     assert told.getMessage() == (
@@ -191,22 +183,22 @@ def test_a_database_that_is_away_is_waited_for_and_told_in_a_line(caplog):
 def test_after_the_number_of_calls_it_rests_until_started_again():
     plan(interval_ms=1, calls=2)
     with running(Feed([reading()])) as polls:
-        until(lambda: not PollPlan.objects.get().running)
+        until(lambda: not PollPlan.objects.get().running, "polls")
         assert len(polls) == 2
 
         plan(running=True, calls=1)
-        until(lambda: not PollPlan.objects.get().running)
+        until(lambda: not PollPlan.objects.get().running, "polls")
         assert len(polls) == 3
 
 
 def test_a_shorter_interval_works_at_once_and_not_after_the_longer_one():
     plan(interval_ms=3_600_000)
     with running(Feed([reading()])) as polls:
-        until(lambda: len(polls) == 1)
+        until(lambda: len(polls) == 1, "polls")
 
         changed_at = monotonic()
         plan(interval_ms=1)
-        until(lambda: len(polls) >= 2)
+        until(lambda: len(polls) >= 2, "polls")
 
     assert monotonic() - changed_at < 2  # promised: 200 ms and the poll; the rest is for a busy machine
 
@@ -214,29 +206,29 @@ def test_a_shorter_interval_works_at_once_and_not_after_the_longer_one():
 def test_stop_stops_and_start_polls_at_once():
     plan(interval_ms=3_600_000)
     with running(Feed([reading()])) as polls:
-        until(lambda: len(polls) == 1)
+        until(lambda: len(polls) == 1, "polls")
 
         plan(running=False)
         plan(running=True)
 
-        until(lambda: len(polls) == 2)
+        until(lambda: len(polls) == 2, "polls")
 
 
 def test_whoever_starts_it_again_need_not_wait_for_the_backoff():
     plan(interval_ms=3_600_000)
     with running(Feed(DOWN)) as polls:
-        until(lambda: len(polls) == 1)
+        until(lambda: len(polls) == 1, "polls")
 
         plan(interval_ms=1)
 
-        until(lambda: len(polls) >= 2)
+        until(lambda: len(polls) >= 2, "polls")
 
 
 def test_while_another_process_polls_this_one_stands_by_and_says_so_once(caplog):
     plan(interval_ms=1)
     feed, lease = Feed([reading()]), NeverLeading()
     with caplog.at_level("INFO", "stations.polling.poller"), running(feed, lease=lease) as polls:
-        until(lambda: lease.asked >= 2)
+        until(lambda: lease.asked >= 2, "polls")
 
     assert (feed.asked, polls, feed.is_closed) == (0, [], True)
     assert caplog.messages == ["Another process polls simulator:lyon; this one stands by"]
@@ -258,15 +250,15 @@ def test_a_poller_that_lost_its_lease_while_it_asked_writes_nothing():
 def test_whoever_takes_over_goes_on_from_what_the_other_recorded():
     plan(interval_ms=1)
     with running(Feed([reading()]), lease=Lease("poller:test")) as first:
-        until(lambda: len(first) >= 1)
+        until(lambda: len(first) >= 1, "polls")
         with running(Feed([reading(bikes=9)]), lease=Lease("poller:test")) as second:
-            until(lambda: len(first) >= 3)
+            until(lambda: len(first) >= 3, "polls")
             assert second == []
             plan(running=False)
 
     with running(Feed([reading(bikes=9)]), lease=Lease("poller:test")) as second:
         plan(running=True)
-        until(lambda: len(second) >= 1)
+        until(lambda: len(second) >= 1, "polls")
 
     assert (second[0].changed, second[0].appeared) == (1, 0)
     assert Station.objects.get().version == 2

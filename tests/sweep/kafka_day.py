@@ -3,9 +3,9 @@
 Clients have threads, which do not survive a fork: each life makes its own, and whoever forks lives makes none.
 """
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from eventbus.recovery import topic_recovery
 from eventbus.repairs.republishing import republish
 from tests.kafka.groups import members
 from tests.sweep.run import JANITOR, PRUNED, Run
+from tests.waiting import until
 
 CLIENTS = {
     "session.timeout.ms": 1_000,  # so late a life is missed that was killed; the least that tests.kafka's brokers allow
@@ -149,9 +150,4 @@ def once(done: Path, do: Callable[[], object]) -> bool:
     return True
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError("Kafka took too long")
-        time.sleep(AGAIN_SECONDS)  # between two looks of a wait that has a deadline
+wait_until = partial(until, what="Kafka", seconds=WAIT_SECONDS, look=AGAIN_SECONDS)

@@ -6,6 +6,7 @@ import psycopg
 
 from tests.chaos.faults import Fault, Faults, chosen
 from tests.chaos.shop.roles import COMPANY, POLLER, WEBS
+from tests.waiting import is_true_within
 
 WEB_STOP_SECONDS = 6.0  # longer than a shopper waits at one door
 POLLER_STOP_SECONDS = 5.0  # longer than its lease of three
@@ -72,12 +73,7 @@ def _polls(faults: Faults) -> int:
 
 
 def _polls_again(faults: Faults, before: int) -> bool:
-    deadline = time.monotonic() + POLL_SECONDS
-    while time.monotonic() < deadline:
-        if _polls(faults) > before:
-            return True
-        time.sleep(0.5)  # between two looks of a poll that has a deadline
-    return False
+    return is_true_within(POLL_SECONDS, lambda: _polls(faults) > before, look=0.5)
 
 
 KINDS: dict[str, Fault] = {

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from tests.chaos.client_records import Violation, read_told
 from tests.chaos.shop import verdict
 from tests.chaos.shop.restored_orders import Forgotten, Known
 from tests.chaos.shop.roles import SHOPPERS
+from tests.waiting import is_true_within
 
 LOOK_SECONDS = 0.2
 
@@ -36,12 +36,7 @@ class Shop:
 
     def takes_orders(self, since: int, seconds: float) -> bool:
         """Whether another is acknowledged within so long."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if self.ordered() > since:
-                return True
-            time.sleep(LOOK_SECONDS)  # between two looks of a poll that has a deadline
-        return False
+        return is_true_within(seconds, lambda: self.ordered() > since, look=LOOK_SECONDS)
 
     def known(self) -> Known:
         """What is known outside by now: a backup that begins later has all of it."""

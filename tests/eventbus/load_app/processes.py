@@ -16,7 +16,7 @@ from uuid import uuid4
 import psycopg
 from django.conf import settings
 
-from tests.eventbus import bus_app
+from tests import waiting
 from tests.live_site import ROOT, LiveSite
 
 STANDBYS = 2
@@ -26,7 +26,7 @@ WAIT_SECONDS = 180  # with processes that start, and with what the load left beh
 ON_ITS_WAY_EVENTS = 50  # what two publishers say in half a second: far more than lies in hand at any time
 LOG = "processes.log"
 
-until = partial(bus_app.until, seconds=WAIT_SECONDS)
+until = partial(waiting.until, seconds=WAIT_SECONDS)
 
 
 class Crowd:

@@ -2,8 +2,8 @@ import os
 from pathlib import Path
 
 from eventbus import handles
-from tests.eventbus.bus_app import until
 from tests.eventbus.slow_app.events import Lingered
+from tests.waiting import until
 
 
 @handles(Lingered, group="slow")

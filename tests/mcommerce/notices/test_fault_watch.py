@@ -19,8 +19,8 @@ from mcommerce.notices.hysteresis import BEGAN
 from mcommerce.notices.models import ToldFault
 from mcommerce.overview.faults import Fault
 from outside import circuit_breaker
-from tests.eventbus.bus_app import until
 from tests.mcommerce.notices.conftest import DISK, SECRET, checks
+from tests.waiting import until
 from tests.webhook_receiver import Receiver
 
 NOBODY = "http://127.0.0.1:9/"  # the discard port: nothing listens there

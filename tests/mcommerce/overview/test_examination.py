@@ -10,7 +10,7 @@ from django.test import Client
 
 from mcommerce.accounts.models import User
 from mcommerce.overview import examination
-from tests.eventbus.bus_app import until
+from tests.waiting import until
 
 PAGE = "/eventbus/"
 

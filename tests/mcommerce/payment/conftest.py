@@ -3,7 +3,6 @@
 import queue
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,11 +27,11 @@ from mcommerce.payment.models import Payment
 from mcommerce.payment.providers.sandbox import Sandbox
 from mcommerce.payment.sandbox import SandboxProvider, serve
 from tests.mcommerce.payment.lossy_line import Line
+from tests.waiting import DEADLINE_SECONDS
 
 API_KEY = "key-of-the-tests"
 WEBHOOK_SECRET = "secret-of-the-tests"
 SITE_URL = "https://shop.invalid"
-DEADLINE_SECONDS = 60  # for what another thread does at once on an idle machine
 
 
 def settle(*events: Event, **how: Any) -> None:
@@ -246,16 +245,3 @@ def line(company: Company, settings: Any) -> Iterator[Line]:
     settings.SANDBOX_PROVIDER_URL = line.url
     yield line
     line.close()
-
-
-@pytest.fixture
-def until() -> Any:
-    """Look until it holds, or fail at the deadline."""
-
-    def until(holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not holds():
-            assert time.monotonic() < deadline, "it never came true"
-            threading.Event().wait(0.02)
-
-    return until

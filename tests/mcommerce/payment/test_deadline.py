@@ -19,6 +19,7 @@ from outside.circuit_breaker import SILENCE_SECONDS, VISITORS_MAX, service
 from tests.mcommerce.payment.conftest import Company, Shopper, settle
 from tests.mcommerce.payment.lossy_line import Line
 from tests.outside.raw_server import Mumbler, mumbling, saying, silence
+from tests.waiting import until
 
 GOOD = "4242424242424242"
 LOST_ANSWER = "4000000000000341"
@@ -114,7 +115,7 @@ def test_work_in_the_background_finds_the_company_free_while_visitors_wait_for_i
 
 
 @pytest.fixture
-def press_and_wait(settings: Any, until: Callable[..., None]) -> Any:
+def press_and_wait(settings: Any) -> Any:
     """Presses of Pay by other visitors, at a company that took the call and says nothing."""
     waiting: list[threading.Thread] = []
 
@@ -131,7 +132,7 @@ def press_and_wait(settings: Any, until: Callable[..., None]) -> Any:
             for _ in range(VISITORS_MAX):
                 waiting.append(threading.Thread(target=press, args=[order_id]))
                 waiting[-1].start()
-            until(lambda: mumbler.callers == VISITORS_MAX)
+            until(lambda: mumbler.callers == VISITORS_MAX, "everybody's call")
 
         yield all_press
     for thread in waiting:  # the company hangs up

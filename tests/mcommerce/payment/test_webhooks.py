@@ -15,6 +15,7 @@ from mcommerce.events import PaymentFailed, PaymentSucceeded
 from mcommerce.payment.models import Attempt, LedgerEntry, WebhookReceipt
 from mcommerce.payment.sandbox import sign
 from tests.mcommerce.payment.conftest import WEBHOOK_SECRET, Catcher, Caught, Company, Shopper
+from tests.waiting import until
 
 GOOD, DECLINED = "4242424242424242", "4000000000000002"
 
@@ -194,10 +195,10 @@ def test_a_webhook_racing_the_return_page_pays_once(
 
 
 def test_the_company_reaches_a_running_shop(
-    company: Company, live_server: Any, order_id: UUID, payment_of: Any, until: Any, settings: Any
+    company: Company, live_server: Any, order_id: UUID, payment_of: Any, settings: Any
 ) -> None:
     settings.SITE_URL, shopper = live_server.url, Shopper()
 
     company.pay(shopper.page_to_pay(order_id), GOOD)
 
-    until(lambda: payment_of(order_id).status == "succeeded")
+    until(lambda: payment_of(order_id).status == "succeeded", "the webhook")

@@ -7,8 +7,8 @@ from django.db import transaction
 
 from mcommerce.rate_limits.models import CacheEntry
 from mcommerce.rate_limits.named_locks import take_turn
-from tests.eventbus.bus_app import until
 from tests.eventbus.busy_site import threads, waiting
+from tests.waiting import until
 
 
 @pytest.mark.django_db(transaction=True)
