@@ -79,20 +79,20 @@ OVER_KAFKA = {
     "eventbus/repairs/restore_repair.py": RESTORES,
 }
 ADAPTER = {
-    "admin_client": _over_kafka("lost", "stale_tail", "topics", "log_restored"),
+    "brokers/admin_client": _over_kafka("lost", "stale_tail", "topics", "log_restored"),
     "backend": (*SENDING, *_over_kafka("client_errors", "readers", "tools", "configuration")),
-    "broker_settings": (*_over_kafka("topics"), "tests/eventbus/doctor"),
+    "brokers/broker_settings": (*_over_kafka("topics"), "tests/eventbus/doctor"),
     "client_errors": _over_kafka("client_errors", "readers", "consumers"),
     "configuration": _over_kafka("configuration"),
-    "end_offsets": _over_kafka("readers", "lost", "stale_tail", "topics", "log_restored"),
+    "brokers/end_offsets": _over_kafka("readers", "lost", "stale_tail", "topics", "log_restored"),
     "envelope": TRUST,
     "key_partitions": _over_kafka("topics", "tools", "sending", "unavailable_topics"),
-    "log_description": _over_kafka("description"),
+    "brokers/log_description": _over_kafka("description"),
     "other_sites": _over_kafka("tools"),
     "producer": SENDING,
     "signing": TRUST,
     "stale_tail": _over_kafka("stale_tail", "new_groups", "database_made_anew"),
-    "topics": _over_kafka("topics", "tools", "unavailable_topics"),
+    "brokers/topics": _over_kafka("topics", "tools", "unavailable_topics"),
     **{
         f"reading/{name}": READERS
         for name in (
@@ -143,6 +143,7 @@ PACKAGES = (  # of the bus, without Kafka's adapter and what only tests use
     "console",
     "consuming",
     "database",
+    "declaration",
     "database/sqlite3",
     "failures",
     "management/commands",

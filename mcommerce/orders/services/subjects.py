@@ -144,7 +144,10 @@ def _answers(order: Order) -> Iterator[Answer]:
         yield Answer(_("Who was charged?"), nobody)
     if mails := [_detail(step) for step in steps if step.kind == Kind.MAILED]:
         yield Answer(_("Which mails did the customer get?"), ", ".join(mails), personal=order.email)
-    yield from list(_awaited(order)) or [Answer(str(AWAITED), _("Nothing: the order has come to its end."))]
+    awaited = list(_awaited(order))
+    yield from awaited
+    if not awaited and order.payment_status != PaymentStatus.IN_DOUBT:  # else money may still arrive
+        yield Answer(str(AWAITED), _("Nothing: the order has come to its end."))
 
 
 def _why(order: Order, steps: Sequence[OrderStep]) -> str:

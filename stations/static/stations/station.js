@@ -110,7 +110,7 @@ function show(station) {
 }
 
 /** Return true if the station is open and its feed good. Before its feed is known, the server's page counts. */
-const isLive = () => stateOf(shown) === "open" && !feeds.trouble;
+const isLive = () => world.stations.has(id) && stateOf(shown) === "open" && !feeds.trouble;
 
 /** Show when the station was last seen good: at the last good poll of its feed, or before its row turned bad. */
 function showSeen() {
