@@ -284,10 +284,9 @@ class Worker:
 
     def _probe(self, consumer: Consumer) -> int:
         """Probe with each parked key in turn, then with the next record of the log. Return how many events moved."""
-        if not self._breaker.may_probe():
-            return 0
-        succeeded = self._due_work.probe()
-        return self._probe_log(consumer) if succeeded is None else int(succeeded)
+        with self._breaker.probing() as due:
+            succeeded = self._due_work.probe() if due else False
+            return self._probe_log(consumer) if succeeded is None else int(succeeded)
 
     def _probe_log(self, consumer: Consumer) -> int:
         self._fetched.fetch(consumer, BATCH_EVENTS)

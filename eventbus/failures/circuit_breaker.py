@@ -8,7 +8,8 @@ restarted worker begins without results. So the circuit breaker may open up to W
 import logging
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -29,8 +30,8 @@ logger = logging.getLogger(__name__)
 WINDOW_ATTEMPTS = 50
 KEYS_MIN = 10  # different keys among the failures: broken data of a few customers must not stop all the others
 # The first and the longest pause between probes. Short disturbances end in seconds. Even after hours, the next probe
-# comes within the longest pause: an open overview shows no repaired fault for longer than 12 seconds (see
-# docs/operations.md). A provider that is down is called some 16 times a minute.
+# comes within the longest pause, so that an open overview soon stops naming a repaired fault (see docs/operations.md).
+# A service that is down is called at most some 16 times a minute by each worker process.
 PROBE_SECONDS = (1.0, 5.0)
 LAST_ERROR = "The last: "  # in a reason, before the class and the text of an error
 ERROR_CHARACTERS = 200  # of the last error's text in the reason, to keep one readable line; parked keys have all of it
@@ -48,6 +49,7 @@ class CircuitBreaker:
         self._early: set[UUID] = set()  # ids of events whose first attempt raised RetryLater: a later one is judged
         self._pause = PROBE_SECONDS[0]
         self._probe_at: datetime | None = None
+        self._rest: timedelta | None = None  # after the probe that runs
         # The id of the parked key that was probed last. The next probe takes another key, because one poison event must
         # not keep the circuit breaker open.
         self.probed_key = 0
@@ -108,21 +110,28 @@ class CircuitBreaker:
     def reset(self) -> None:
         """Forget all results. Called once the circuit breaker has been closed."""
         self._attempts.clear()
-        self._pause, self._probe_at, self.probed_key = PROBE_SECONDS[0], None, 0
+        self._pause, self._probe_at, self._rest, self.probed_key = PROBE_SECONDS[0], None, None, 0
 
-    def may_probe(self) -> bool:
-        """Return True if a probe is due.
+    @contextmanager
+    def probing(self) -> Iterator[bool]:
+        """Yield True if a probe is due. The pause begins when it ends: the next does not follow a slow one at once.
 
         After a restart one is due at once, because the new release may have the repair.
         """
-        return self._probe_at is None or self._probe_at <= clock.now()
+        due = self._probe_at is None or self._probe_at <= clock.now()
+        try:
+            yield due
+        finally:
+            if due and self._rest is not None:
+                self._probe_at, self._rest = clock.now() + self._rest, None
 
     def wait(self) -> None:
         """Set the time of the next probe. The pause doubles each time.
 
         Its jitter keeps groups from probing together.
         """
-        self._probe_at = clock.now() + timedelta(seconds=random.uniform(self._pause / 2, self._pause))
+        self._rest = timedelta(seconds=random.uniform(self._pause / 2, self._pause))
+        self._probe_at = clock.now() + self._rest
         self._pause = min(self._pause * 2, PROBE_SECONDS[1])
 
 

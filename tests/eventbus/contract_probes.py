@@ -96,6 +96,26 @@ class Probes:
         house.settle()
         assert all(house.seen(name=key) == [1, 2] for key in KEYS[:26])
 
+    def test_a_probe_that_fails_slowly_is_not_followed_by_the_next_at_once(self, house: House, bus_clock) -> None:
+        broken = Broken()
+        house.handler(call=broken)
+        say_once(house, *KEYS)
+        house.settle()
+        assert is_braked()
+
+        def slowly(_event: Noted) -> bool:
+            bus_clock.advance(seconds=circuit_breaker.PROBE_SECONDS[1] + 1)
+            return True
+
+        broken.fails = slowly
+        bus_clock.advance(**LONG)
+        house.settle()
+        failures = broken.failures
+
+        house.settle()
+
+        assert broken.failures == failures
+
     def test_an_operators_requeue_is_a_probe_too(self, house: House, bus_clock) -> None:
         broken = Broken(error=Permanent("broken"))
         house.handler(call=broken)
