@@ -115,9 +115,9 @@ def deliver(faults: Collection[ToldFault], now: datetime, failed: Counter[str], 
         fault.mail_due = fault.mail_due if settings.EVENTBUS_NOTIFY_MAIL else ""
         fault.webhook_due = fault.webhook_due if settings.EVENTBUS_NOTIFY_WEBHOOK else ""
     mailed = [fault for fault in faults if fault.mail_due]
-    if mailed and not pause.holds(now):
+    if mailed and not pause.holds():
         outcomes["mail"] = _error(by_mail, mailed, now)
-        pause.note(outcomes["mail"], now)
+        pause.note(outcomes["mail"])
         for fault in mailed:
             fault.mail_due = fault.mail_due if outcomes["mail"] else ""
     until = clock.monotonic() + ROUND_SECONDS
