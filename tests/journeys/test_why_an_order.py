@@ -77,6 +77,13 @@ def test_refused_by_the_bank_until_the_time_was_over(orders: FiveOrders) -> None
     assert said["What is awaited?"] == "Nothing: the order has come to its end."
 
 
+def test_an_order_is_not_at_its_end_while_money_may_still_arrive(orders: FiveOrders) -> None:
+    order = orders.refused()
+    Order.objects.filter(id=order.id).update(payment_status=Order.PaymentStatus.IN_DOUBT)
+
+    assert "What is awaited?" not in answers(html_of(order))
+
+
 def test_short_of_stock(orders: FiveOrders, vase: Product) -> None:
     html = html_of(orders.short())
     said = answers(html)

@@ -37,7 +37,6 @@ REASONS: dict[str, Text] = {
     CancelReason.STAFF: gettext_lazy("Staff cancelled it."),
     CancelReason.STOCK_LOST: gettext_lazy("It was paid, but its goods were not in stock any more."),
 }
-AWAITED = gettext_lazy("What is awaited?")
 # The steps in the words of staff. The others are in the words of the customer's page.
 STEPS: dict[str, Text] = {
     Kind.RESERVED: gettext_lazy("Order: the goods are set aside, and it awaits its payment"),
@@ -144,10 +143,7 @@ def _answers(order: Order) -> Iterator[Answer]:
         yield Answer(_("Who was charged?"), nobody)
     if mails := [_detail(step) for step in steps if step.kind == Kind.MAILED]:
         yield Answer(_("Which mails did the customer get?"), ", ".join(mails), personal=order.email)
-    awaited = list(_awaited(order))
-    yield from awaited
-    if not awaited and order.payment_status != PaymentStatus.IN_DOUBT:  # else money may still arrive
-        yield Answer(str(AWAITED), _("Nothing: the order has come to its end."))
+    yield from list(_awaited(order)) or _end(order)
 
 
 def _why(order: Order, steps: Sequence[OrderStep]) -> str:
@@ -177,31 +173,38 @@ def _never_payable(order: Order, steps: Sequence[OrderStep]) -> str:
 
 def _awaited(order: Order) -> Iterator[Answer]:
     """Yield what must happen next, and who must do it."""
+    question = _("What is awaited?")
     refunds = list(order.refunds.all())
     for refund in refunds:
         about = {"amount": money(refund.amount, refund.currency), "code": refund.code}
         if refund.state == Refund.State.REQUESTED:
-            yield Answer(str(AWAITED), _("The refund of %(amount)s by the payment provider.") % about, tone="waits")
+            yield Answer(question, _("The refund of %(amount)s by the payment provider.") % about, tone="waits")
         elif refund.state == Refund.State.FAILED:
             text = _("Staff must decide: the refund of %(amount)s failed (%(code)s).") % about
-            yield Answer(str(AWAITED), text, tone="bad")
+            yield Answer(question, text, tone="bad")
     if order.needs_attention:
-        yield Answer(str(AWAITED), _("A member of staff must look at it: see its page."), tone="bad")
-    yield from _next_step(order)
+        yield Answer(question, _("A member of staff must look at it: see its page."), tone="bad")
+    yield from _next_step(order, question)
 
 
-def _next_step(order: Order) -> Iterator[Answer]:
+def _end(order: Order) -> Iterator[Answer]:
+    """Yield that nothing is awaited, unless money may still arrive."""
+    if order.payment_status != PaymentStatus.IN_DOUBT:
+        yield Answer(_("What is awaited?"), _("Nothing: the order has come to its end."))
+
+
+def _next_step(order: Order, question: str) -> Iterator[Answer]:
     match order.state:
         case State.PLACED:
-            yield Answer(str(AWAITED), _("The answer of the stock."), tone="waits")
+            yield Answer(question, _("The answer of the stock."), tone="waits")
         case State.AWAITING_PAYMENT if order.payment_status == PaymentStatus.IN_DOUBT:
-            yield Answer(str(AWAITED), _("The payment provider’s answer whether it is paid."), tone="waits")
+            yield Answer(question, _("The payment provider’s answer whether it is paid."), tone="waits")
         case State.AWAITING_PAYMENT:
             wanted = _("The payment of %(total)s, until") % {"total": money(order.total, order.currency)}
-            yield Answer(str(AWAITED), wanted, order.expires_at, tone="waits")
+            yield Answer(question, wanted, order.expires_at, tone="waits")
         case State.CLOSING:
-            yield Answer(str(AWAITED), _("The payment provider’s last word whether it is paid."), tone="waits")
+            yield Answer(question, _("The payment provider’s last word whether it is paid."), tone="waits")
         case State.PAID:
-            yield Answer(str(AWAITED), _("That staff send it."), tone="waits")
+            yield Answer(question, _("That staff send it."), tone="waits")
         case State.SHIPPED:
-            yield Answer(str(AWAITED), _("That staff note its delivery."), tone="waits")
+            yield Answer(question, _("That staff note its delivery."), tone="waits")
