@@ -10,7 +10,9 @@ DASHBOARD = "/stations/"
 CITY = f"{DASHBOARD}?contract={page_states.CONTRACT}"
 HERE = {"latitude": 45.76137, "longitude": 4.85293}
 LOCATED = {"geolocation": HERE, "permissions": ["geolocation"]}
-MODULE = """name => import(new URL(name, document.querySelector("script[src*=dashboard]").src))"""
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+SCRIPT = "script[src*='stations/dashboard'], script[src*='stations/station']"  # the page's own
+MODULE = f'name => import(new URL(name, document.querySelector("{SCRIPT}").src))'
 
 
 def see_live(page: Page, path: str = CITY) -> None:

@@ -2,27 +2,16 @@
 
 import json
 import re
-import sqlite3
 import unicodedata
-from contextlib import closing
-from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, WebSocketRoute, expect
+from playwright.sync_api import Page, expect
 
-from stations.forecast.counts import HORIZONS
-from stations.forecast.written import Entry, packed
 from stations.services.search import fold
-from tests.browser.finding_pages import CITY, LOCATED, in_module, see_live, stations_of
-from tests.browser.nearest_reference import metres_between
-from tests.browser.page_states import CONTRACT
+from tests.browser.finding_pages import CITY, LOCATED, PHONE, in_module, see_live, stations_of
 from tests.live_site import LiveSite
-from tests.stations.live_copy import decoded
 from tests.waiting import until
-
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-
 
 # --- the first screen -----------------------------------------------------------------------------------------------
 
@@ -234,55 +223,3 @@ def test_a_stations_page_shows_its_neighbours_live_and_keeps_a_favourite(page: P
     expect(page.locator("#favourite button")).to_have_attribute("aria-pressed", "true")
     see_live(page)
     expect(page.locator("#favourites")).to_contain_text(station["name"])
-
-
-# --- the forecast ---------------------------------------------------------------------------------------------------
-
-
-def write_forecast(site: LiveSite, page: Page, made_at: datetime) -> tuple[str, str]:
-    """Write a forecast by which a station may run out of bikes, and its nearest neighbour does not. Return both."""
-    here, *others = stations_of(page)
-    near = min(others, key=lambda one: metres_between(here, one))
-    ids = dict(site.rows("SELECT station_id, id FROM stations_station WHERE contract = ?", CONTRACT))
-    low, high = ((410, 320, 230), (450, 360, 270)), ((970,) * 3, (970,) * 3)
-    chances = [(here, *low), (near, *high)]
-    entries = [Entry(ids[one["station_id"]], 5, 5, model, model, table, table) for one, model, table in chances]
-    verdicts = [
-        {"horizon": minutes, "target": "bike", "method": "model" if minutes == 60 else "table", "days": 9}
-        | {"model": 0.0061, "table": 0.0090, "as_now": 0.0140}
-        for minutes in HORIZONS
-    ]
-    row = (CONTRACT, *2 * [f"{made_at:%Y-%m-%d %H:%M:%S}"], str(made_at.date()), json.dumps(verdicts), packed(entries))
-    columns = "feed, contract, made_at, written_at, learned_until, verdicts, entries"
-    with closing(sqlite3.connect(site.database_path, timeout=10)) as connection, connection:
-        connection.execute(f"INSERT INTO stations_forecast ({columns}) VALUES ('simulator', ?, ?, ?, ?, ?, ?)", row)
-    return f"/stations/simulator/{here['station_id']}/", near["name"]
-
-
-def test_a_station_that_may_run_out_says_so_until_its_feed_fails(open_page, live_site: LiveSite) -> None:
-    page = open_page(**PHONE, locale="fr-FR")
-    broken: list[bool] = []
-
-    def pass_on(socket: WebSocketRoute) -> None:
-        def tell(frame: str | bytes) -> None:
-            told = decoded(frame)
-            socket.send(json.dumps(told | {"ok": False}) if broken and told["type"] == "feed" else frame)
-
-        socket.connect_to_server().on_message(tell)
-
-    see_live(page)
-    made_at = datetime.now(UTC) - timedelta(minutes=20)
-    address, best = write_forecast(live_site, page, made_at)
-    page.route_web_socket(re.compile("/ws/stations/"), pass_on)
-    see_live(page, address)
-
-    forecast = page.locator("#forecast")
-    expect(forecast).to_contain_text("il y a 20 minutes")
-    lines = forecast.locator("#forecast-now tbody tr")
-    expect(lines).to_have_text([re.compile(r"\+30 min\s+36\s% tableau"), re.compile(r"\+60 min\s+23\s% modèle")])
-    expect(forecast.locator("#best a")).to_have_text(best)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-
-    broken.append(True)
-    expect(forecast).to_contain_text("Il n’y a pas de prévision")
-    expect(lines.first).to_be_hidden()

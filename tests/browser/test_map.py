@@ -9,6 +9,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from tests.browser import page_states
+from tests.browser.finding_pages import PHONE
 from tests.live_site import LiveSite
 from tests.waiting import until
 
@@ -17,7 +18,6 @@ QUIET_CITY = "lillestrom"  # seven stations: what happens elsewhere is out of si
 CITY = f"{DASHBOARD}?contract={page_states.CONTRACT}"
 STATION = f"{DASHBOARD}simulator/{page_states.CONTRACT}-1001/"
 PAGES = [DASHBOARD, CITY, STATION, "/stations/producer/"]
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 
 def shell(site: LiveSite, *lines: str) -> None:

@@ -72,7 +72,7 @@ favourites.addEventListener("change", showAround);
 /** Show the time of the feed's last answer: so old is what the page shows. */
 feeds.addEventListener("change", () => {
   const [feedHere] = feeds.here;
-  if (shown) showForecast(isLive());
+  if (shown) showForecast(isLive(), serverTime());
   const asOf = document.getElementById("as-of");
   if (!feedHere?.good_at || !asOf || asOf.dateTime === feedHere.good_at) return;
   asOf.dateTime = feedHere.good_at;
@@ -103,7 +103,7 @@ function show(station) {
   document.getElementById("raw").textContent = JSON.stringify(station, null, 1);
   shown = station;
   showSeen();
-  showForecast(isLive());
+  showForecast(isLive(), serverTime());
   const changed = page.querySelector('[data-figure="changed"]');
   changed.dateTime = station.polled_at;
   writeCityTime(changed);
@@ -111,6 +111,8 @@ function show(station) {
 
 /** Return true if the station is open and its feed good. Before its feed is known, the server's page counts. */
 const isLive = () => world.stations.has(id) && stateOf(shown) === "open" && !feeds.trouble;
+
+const serverTime = () => new Date(Date.now() + socket.clockAheadMs);
 
 /** Show when the station was last seen good: at the last good poll of its feed, or before its row turned bad. */
 function showSeen() {
@@ -134,7 +136,7 @@ function showUnreadable(station) {
 function showGone() {
   document.getElementById("status").replaceChildren(make("span", "badge", say("gone")));
   document.getElementById("unreadable").hidden = true;
-  showForecast(false);
+  showForecast(false, serverTime());
 }
 
 socket.addEventListener("frame", ({ detail: frame }) => {
