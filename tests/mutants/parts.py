@@ -175,6 +175,8 @@ PARTS = {
         (
             "eventbus/*.py",
             *(f"eventbus/{package}/*.py" for package in PACKAGES),
+            "eventbus/journeys/keys_under_way.py",
+            "eventbus/tracing/request_context.py",
         ),
         BUS_TESTS,
         but=("eventbus/apps.py", "eventbus/failpoints.py", *OVER_KAFKA),
