@@ -17,7 +17,7 @@ from tests.free_ports import free_ports
 from tests.live_site import ROOT
 from tests.proxied_site import buffers, caddy
 from tests.test_response_headers import ask
-from tests.waiting import listens, until
+from tests.waiting import START_SECONDS, listens, until
 
 FILE = ROOT / "Caddyfile"
 TEXT = FILE.read_text()
@@ -73,7 +73,7 @@ def proxy(tmp_path: Path, pages: str, file: Path = FILE) -> Iterator[int]:
         subprocess.Popen(command, env=environment, stdout=log, stderr=log) as run,
     ):
         try:
-            until(lambda: listens(port), (tmp_path / "log").read_text)
+            until(lambda: listens(port), (tmp_path / "log").read_text, seconds=START_SECONDS)
             yield port
         finally:
             run.kill()

@@ -60,7 +60,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
         process = subprocess.Popen(command(request.param, port), cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
         server = Server(process, port, says_why=request.param != "runserver")  # Daphne hangs up
-        until(lambda: listens(port), "a server that listens", alive=[process])
+        until(lambda: listens(port), (tmp_path / "log").read_text, alive=[process])
         yield server
     finally:
         process.kill()

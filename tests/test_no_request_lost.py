@@ -223,7 +223,11 @@ def replace_all(site: ProxiedSite, roles: list[str]) -> None:
         for how in (signal.SIGTERM, signal.SIGKILL):
             for role in roles:
                 site.replace(role, how)
-        until(lambda: crowd.asked >= REQUESTS_MIN, "requests", seconds=START_SECONDS)
+        until(
+            lambda: crowd.asked >= REQUESTS_MIN,
+            lambda: f"{crowd.asked} requests\n{crowd.failed()}\n{crowd.answers()}\n{site.logs()}",
+            seconds=START_SECONDS,
+        )
     print(f"{crowd.asked} requests, {crowd.again} forms sent again")
 
     assert crowd.failed() == {}, f"{crowd.failed()}\n{crowd.answers()}\n{site.logs()}"
@@ -245,5 +249,5 @@ def on_sale(site: ProxiedSite) -> str:
         found[:] = site.rows(question)
         return bool(found)
 
-    until(offered, site.logs)
+    until(offered, site.logs, seconds=START_SECONDS)
     return str(found[0][0])

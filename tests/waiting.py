@@ -5,7 +5,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 DEADLINE_SECONDS = 60.0  # for what must happen soon, beside minutes of chaos on the same two cores
@@ -20,19 +20,21 @@ def until(
     *,
     seconds: float | None = None,
     look: float = LOOK_SECONDS,
-    alive: Iterable[subprocess.Popen[Any]] = (),
+    alive: Collection[subprocess.Popen[Any]] = (),
 ) -> None:
     """Look until it holds. Fail after the deadline, or when one of the processes that must live has ended.
 
     `what`: what is waited for, or what gives the logs that say why it did not come.
     """
+
+    def ended() -> list[Any]:
+        return [one.args for one in alive if one.poll() is not None]
+
     if not is_true_within(
-        DEADLINE_SECONDS if seconds is None else seconds,
-        condition,
-        look=look,
-        gives_up=lambda: any(one.poll() is not None for one in alive),
+        DEADLINE_SECONDS if seconds is None else seconds, condition, look=look, gives_up=lambda: bool(ended())
     ):
-        raise AssertionError(f"not in time: {what if isinstance(what, str) else what()}")
+        why = f"ended by itself: {ended()}" if ended() else "not in time"
+        raise AssertionError(f"{why}: {what if isinstance(what, str) else what()}")
 
 
 def is_true_within(
