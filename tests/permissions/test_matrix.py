@@ -28,7 +28,8 @@ def app_of(route: str) -> str:
 
 
 @pytest.fixture
-def matrix(db: None, settings: Any, tmp_path: Path) -> Matrix:
+def matrix(db: None, settings: Any, tmp_path: Path, bus_clock: Any) -> Matrix:
+    """All who may come. The clock is held: on a busy machine a table takes minutes, and no relay runs meanwhile."""
     settings.STATIONS_PRODUCER_OPEN = False
     settings.MEDIA_ROOT = tmp_path
     return Matrix(everybody())
