@@ -79,7 +79,7 @@ OVER_KAFKA = {
     "eventbus/repairs/restore_repair.py": RESTORES,
 }
 ADAPTER = {
-    "brokers/admin_client": _over_kafka("lost", "stale_tail", "topics", "log_restored"),
+    "brokers/admin_client": _over_kafka("lost", "stale_tail", "topics", "log_restored", "description"),
     "backend": (*SENDING, *_over_kafka("client_errors", "readers", "tools", "configuration")),
     "brokers/broker_settings": (*_over_kafka("topics"), "tests/eventbus/doctor"),
     "client_errors": _over_kafka("client_errors", "readers", "consumers"),

@@ -89,7 +89,7 @@ class KafkaBackend(Backend):
         refuse_broken_promises(self._clients)
         self._lock = threading.Lock()
         self._arrived = Wakeup()
-        self._admins = Admins(self._make_admin)
+        self._admins = Admins(lambda: AdminClient(self._configured("admin"), logger=logger))
         self.topics = KafkaTopics(self._admin_client, self._named, partitions=partitions, replication=replication)
         self._partitions = Partitions(self.topics)
         self._sender = Sender(self._make_producer, self._named, self._partitions.of)
@@ -277,6 +277,7 @@ class KafkaBackend(Backend):
     def close(self) -> None:
         """Close every client."""
         self.reset()
+        self._admins.close()
         with self._lock:
             readers, self._readers = self._readers, []
         for reader in readers:
@@ -289,9 +290,6 @@ class KafkaBackend(Backend):
 
     def _make_producer(self) -> Producer:
         return Producer(self._configured("producer"), logger=logger)
-
-    def _make_admin(self) -> AdminClient:
-        return AdminClient(self._configured("admin"), logger=logger)
 
     def _admin_client(self) -> AdminClient:
         return self._admins.current()

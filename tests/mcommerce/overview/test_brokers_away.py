@@ -44,7 +44,7 @@ class Nowhere(KafkaBackend):
 
     def __init__(self) -> None:
         super().__init__(servers=f"127.0.0.1:{free_ports(1)[0]}", prefix=f"{uuid4().hex[:8]}.")
-        self.waits = Waits(self._make_admin())
+        self.waits = Waits(self._admins.current())
 
     def _admin_client(self) -> Any:
         return self.waits

@@ -13,6 +13,10 @@ RENEW_SECONDS = 2.0  # between replacements: brokers that are just starting may 
 # fraction of it.
 RETIRED_SECONDS = 60.0
 
+# Since when they are out of use, by the monotonic clock; also those of backends that are closed.
+_retired: list[tuple[float, AdminClient]] = []
+_retiring = threading.Lock()
+
 
 class Admins:
     """The admin client, made by `make`. Clients do not survive a fork, so each process has its own."""
@@ -23,7 +27,6 @@ class Admins:
         self._current: AdminClient | None = None
         self._pid = 0
         self._renewed = float("-inf")
-        self._retired: list[tuple[float, AdminClient]] = []  # since when, by the monotonic clock
 
     def current(self) -> AdminClient:
         """Return this process's client."""
@@ -38,6 +41,19 @@ class Admins:
             now = time.monotonic()
             if self._current is None or now - self._renewed < RENEW_SECONDS:
                 return
-            self._retired = [(since, one) for since, one in self._retired if now - since < RETIRED_SECONDS]
-            self._retired.append((now, self._current))
+            _retire(self._current, now)
             self._current, self._renewed = None, now
+
+    def close(self) -> None:
+        """Give up the client. It is kept as well: it may still have unanswered requests."""
+        with self._lock:
+            if self._current is not None:
+                _retire(self._current, time.monotonic())
+                self._current = None
+
+
+def _retire(client: AdminClient, now: float) -> None:
+    """Keep a client until no thread can be waiting for it, and free those for which that is so."""
+    with _retiring:
+        _retired[:] = [(since, one) for since, one in _retired if now - since < RETIRED_SECONDS]
+        _retired.append((now, client))
