@@ -1,4 +1,8 @@
-"""Carry out operators' requests for dead letters, in a worker's transaction and under its progress lock."""
+"""Carry out operators' requests for dead letters.
+
+Call these functions in a transaction that has locked the group's Progress row of the partition. The lock keeps other
+workers from handling the partition meanwhile.
+"""
 
 from collections.abc import Sequence
 

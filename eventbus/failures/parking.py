@@ -1,4 +1,7 @@
-"""Park keys and write dead letters. Everything here runs in a worker's transaction, under its progress lock."""
+"""Park keys and write dead letters.
+
+Call these functions in a worker's transaction that has locked the group's Progress row of the partition.
+"""
 
 import logging
 import random

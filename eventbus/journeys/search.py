@@ -44,8 +44,8 @@ def events_of(keys: Iterable[str]) -> list[OutboxRow]:
 def events_of_request(one: UUID) -> list[OutboxRow]:
     """Return the event with this id, and the events with this correlation id or trace id.
 
-    They are looked for around the time in the id, and among REQUEST_ROWS events after it. An id without a time finds
-    none.
+    It searches the outbox rows from around the time in the id, and the REQUEST_ROWS rows after them. An id without a
+    time finds nothing.
     """
     at = _made_at(one)
     if at is None:
@@ -56,9 +56,10 @@ def events_of_request(one: UUID) -> list[OutboxRow]:
 
 
 def key_of(one: UUID) -> str:
-    """Return the key of a delayed, parked or dead event with this id; "" if there is none.
+    """Return the key of the timer, parked event or dead letter with this event id; "" if there is none.
 
-    A delayed event has the id of the time when it was asked for. In the outbox it lies much later.
+    `events_of_request` looks for an event around the time in its id. It misses an event that was a timer: that one got
+    its id when the timer was set, and its outbox row only when the timer was due.
     """
     by_group = {"group__in": ConsumerGroup.objects.values("name"), "event_id": one}
     for rows in (

@@ -62,6 +62,7 @@ def _waits(records: Sequence[Record]) -> Iterator[float]:
 
 
 def _moment(text: str) -> datetime | None:
+    """Parse an event's attribute `time`. None if it is no time or has no zone: no wait can be measured from it."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:  # another program's event, which need not have a time

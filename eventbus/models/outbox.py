@@ -25,8 +25,8 @@ class OutboxRow(StoredEvent):
 
     `id` grows in commit order within (topic, key). The relay sets partition and offset when it appends the event. If
     the log rejects it, the relay sets `rejected` to the reason, and an operator decides
-    (`eventbus.publishing.rejected_records`). Each index of new rows costs every publisher the write of a page. So rare
-    queries have an index of sent rows only, which the relay writes, or none.
+    (`eventbus.publishing.rejected_records`). Publishing must stay fast, and each index that covers new rows slows every
+    INSERT. So a rare query gets an index of sent rows only, which the relay fills, or no index.
     """
 
     event_id = models.UUIDField(_("event"))
@@ -45,9 +45,9 @@ class OutboxRow(StoredEvent):
             models.Index(
                 fields=["id"], name="eventbus_outbox_pending", condition=models.Q(offset__isnull=True, rejected="")
             ),
-            # Read before each batch, and empty unless an operator must act: it costs a publisher nothing.
+            # The relay reads it before each batch. It covers rejected rows only, so an INSERT does not write to it.
             models.Index(fields=["topic", "key"], name="eventbus_outbox_rejected", condition=models.Q(rejected__gt="")),
-            # For the journey of an order or a station.
+            # Finds all events of an order or a station for its journey page. It covers sent rows only.
             models.Index(fields=["key", "id"], name="eventbus_outbox_key", condition=models.Q(offset__isnull=False)),
         ]
         constraints = [

@@ -107,10 +107,10 @@ def _kind_of(event: Event) -> Kind:
 
 
 def _moment(first: str) -> _Moment:
-    """Return the values that these events share. Without a request, `first` names a new trace.
+    """Return the envelope values that all events of one call of `encode` share: time, source, cause and trace.
 
-    `first` is the first event's id in hexadecimal. A UUID version 7 is unique, and ends with the random bytes that W3C
-    Trace Context wants in a trace's id.
+    `first` is the first event's id in hexadecimal. It becomes the trace id if no span, cause or request gives one. It
+    is unique and ends with random bytes, as W3C Trace Context asks of a trace id.
     """
     cause, request = cause_of_events(), request_context.current()
     now, span = clock.now(), "" if switch.active is None else switch.active.traceparent()

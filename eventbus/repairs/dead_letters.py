@@ -1,8 +1,8 @@
 """Store operators' decisions about dead letters, one or thousands at once.
 
-A decision is stored in the dead letter's row, with the operator's name. A worker of the group carries it out under the
-lock of the group's progress (`dead_letter_requests.apply_request`). A discard can be undone for UNDO_DAYS: discarded
-dead letters are kept for that time.
+`decide` only writes the request into the dead letter's row, and an OperatorAction with the operator's name. Later a
+worker of the group carries the request out (`dead_letter_requests.apply_request`). It locks the group's Progress row
+meanwhile, so no other worker handles events of that partition. An operator can undo a discard for UNDO_DAYS.
 """
 
 from collections.abc import Callable, Collection, Iterable

@@ -148,9 +148,10 @@ class PollFailed(Exception):
 
 
 class Feed(Protocol):
-    """A source of readings. Its stations' keys begin with its name. `contract` is the only one that it gives.
+    """A source of stations, such as JCDecaux's API for Lyon.
 
-    `url` is the address below which it asks. It holds no key of ours.
+    `name` is the first part of each station's `Key`. `contract` is the one city that the feed covers. `url` is the
+    address that it asks. It contains no API key, so it may be logged and recorded.
     """
 
     @property
@@ -214,10 +215,10 @@ def _gone(held: Mapping[Key, Held], listed: set[Key]) -> Iterable[Change]:
 
 
 def unreadable(held: Mapping[Key, Held], faults: Mapping[Key, Bad]) -> Iterable[Change]:
-    """Return the changes that mark known stations with a fault as unreadable.
+    """Return a change for each station in `faults`: it marks the station as unreadable, with the reason.
 
-    `held` is the recorded state. A station that is marked already gets no further change, so its first reason and time
-    stay.
+    `held` holds the stations as last recorded. A station that is new, gone or marked already gets no change. So a
+    marked station keeps its first reason.
     """
     for key, reason in faults.items():
         before = held.get(key)
