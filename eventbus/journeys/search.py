@@ -44,7 +44,7 @@ def events_of(keys: Iterable[str]) -> list[OutboxRow]:
 def events_of_request(one: UUID) -> list[OutboxRow]:
     """Return the event with this id, and the events with this correlation id or trace id.
 
-    It searches the outbox rows from around the time in the id, and the REQUEST_ROWS rows after them. An id without a
+    It searches the outbox rows made around the time in the id, and the REQUEST_ROWS rows after those. An id without a
     time finds nothing.
     """
     at = _made_at(one)

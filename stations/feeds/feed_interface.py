@@ -150,8 +150,9 @@ class PollFailed(Exception):
 class Feed(Protocol):
     """A source of stations, such as JCDecaux's API for Lyon.
 
-    `name` is the first part of each station's `Key`. `contract` is the one city that the feed covers. `url` is the
-    address that it asks. It contains no API key, so it may be logged and recorded.
+    `name` is the first part of each station's `Key`. `contract` is the one city that the feed covers; None if it covers
+    all. `url` is the address that the feed asks. It never contains the key of JCDecaux's API. The address of another
+    feed may contain a token: mask it before you log or record it.
     """
 
     @property
