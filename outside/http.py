@@ -8,7 +8,7 @@ import ipaddress
 import socket
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -17,6 +17,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from outside.unlogged import unlogged
 
 CHUNK_BYTES = 64 * 2**10  # unpacked bytes per read: an answer exceeds its limit by at most this much
 CONNECT_SECONDS = 3.05  # just above one TCP retransmission; less when less time is left
@@ -63,6 +65,7 @@ def ask(
     bytes_max: int,
     trust_env: bool = False,
     public_only: bool = False,
+    secret_url: bool = False,
     **asked: Any,
 ) -> Answer:
     """Send one request and return its answer. Raises NoAnswer if none comes that can be read.
@@ -70,11 +73,12 @@ def ask(
     `seconds` limits the whole exchange: DNS, proxies, TLS, headers and body. `bytes_max` limits the unpacked body.
     `trust_env`: use the environment's proxies, which see the request, and a .netrc file. `public_only`: connect to no
     address of a private network. The name is resolved once, and the connection goes to the address that was checked. A
-    proxy resolves names by itself. `asked`: arguments for `requests`, such as headers, json, auth.
+    proxy resolves names by itself. `secret_url`: the address may hold a secret, so no library logs this request, at any
+    level. `asked`: arguments for `requests`, such as headers, json, auth.
     """
     if seconds <= 0:  # earlier calls used up the time
         raise NoAnswer(Why.TOO_SLOW, arrived=False)
-    question = _PendingRequest(method, url, seconds, bytes_max, trust_env, public_only, asked)
+    question = _PendingRequest(method, url, seconds, bytes_max, trust_env, public_only, secret_url, asked)
     threading.Thread(target=question.run, name="outside", daemon=True).start()
     if not question.done.wait(seconds):
         question.cut()
@@ -95,11 +99,13 @@ class _PendingRequest:
         bytes_max: int,
         trust_env: bool,
         public_only: bool,
+        secret_url: bool,
         asked: dict[str, Any],
     ) -> None:
         self._asked = {"method": method, "url": url, **asked}
         self._seconds, self._bytes_max, self._trust_env = seconds, bytes_max, trust_env
         self._public_only = public_only
+        self._logged = unlogged() if secret_url else nullcontext()
         self._lock = threading.Lock()
         self._lines: list[socket.socket] = []
         self._over = False
@@ -115,7 +121,8 @@ class _PendingRequest:
     def run(self) -> None:
         _here.question = self
         try:
-            self.answer = self._ask()
+            with self._logged:
+                self.answer = self._ask()
         except NoAnswer as failure:
             self.failure = failure
         except Exception as error:

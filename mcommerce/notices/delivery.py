@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -88,7 +89,8 @@ def by_webhook(due: list[ToldFault], now: datetime) -> None:
         SIGNATURE_HEADER: sign(body, secret=settings.EVENTBUS_NOTIFY_SECRET, at=int(now.timestamp())),
     }
     with service("webhook of notices", at=urlsplit(url).netloc).asked():
-        answer = http.ask("POST", url, seconds=WEBHOOK_SECONDS, bytes_max=ANSWER_BYTES_MAX, data=body, headers=headers)
+        limits: dict[str, Any] = {"seconds": WEBHOOK_SECONDS, "bytes_max": ANSWER_BYTES_MAX}
+        answer = http.ask("POST", url, **limits, secret_url=True, data=body, headers=headers)
         if answer.status >= 500:
             raise WebhookRefused(WRONG % answer.status)
     if not 200 <= answer.status < 300:  # it answers: the circuit breaker stays closed, and the next try is soon

@@ -71,10 +71,14 @@ def post(event: StationWebhookDue) -> str | None:
         ID_HEADER: _id(alert),
         SIGNATURE_HEADER: sign(body, secret=alert.secret, at=int(now.timestamp())),
     }
-    limits: dict[str, Any] = {"seconds": WEBHOOK_SECONDS, "bytes_max": ANSWER_BYTES_MAX}
-    open_only = not settings.STATIONS_PRIVATE_WEBHOOKS
+    limits: dict[str, Any] = {
+        "seconds": WEBHOOK_SECONDS,
+        "bytes_max": ANSWER_BYTES_MAX,
+        "public_only": not settings.STATIONS_PRIVATE_WEBHOOKS,
+        "secret_url": True,
+    }
     try:
-        answer = http.ask("POST", alert.webhook, **limits, public_only=open_only, data=body, headers=headers)
+        answer = http.ask("POST", alert.webhook, **limits, data=body, headers=headers)
     except http.NoAnswer as none:
         return str(none)
     return TAKEN if 200 <= answer.status < 300 else f"refused with status {answer.status}"

@@ -1,6 +1,7 @@
 """Whoever is asked, and whatever comes: an answer, or one word why there is none, within the time and the size."""
 
 import gzip
+import logging
 import threading
 import tracemalloc
 
@@ -92,3 +93,16 @@ def test_an_answer_is_read_whole_and_unpacked() -> None:
         answer = ask("GET", mumbler.url, seconds=30, bytes_max=MEGABYTE)
 
     assert (answer.status, answer.body) == (200, b"[1]")
+
+
+def test_a_secret_address_stands_in_no_log_and_every_other_one_does(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with mumbling(saying(b"[1]")) as mumbler:
+        ask("GET", f"{mumbler.url}/T0/hidden", seconds=30, bytes_max=MEGABYTE, secret_url=True)
+        ask("GET", f"{mumbler.url}/known", seconds=30, bytes_max=MEGABYTE)
+
+    with pytest.raises(NoAnswer):
+        ask("GET", f"{mumbler.url}/T0/hidden", seconds=5, bytes_max=MEGABYTE, secret_url=True)
+
+    assert "/known" in caplog.text
+    assert "hidden" not in caplog.text

@@ -1,6 +1,7 @@
 """A rider's own program is told too: signed, once, tried again, and never inside the site's network."""
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -45,6 +46,17 @@ def test_a_program_is_told_once_and_can_check_who_tells_it(town: Town, asks: Ask
     assert headers["Mcommerce-Alert"] == told["id"]
     assert alert.secret.encode() not in body
     assert b"rider@example.com" not in body
+
+
+def test_the_address_of_a_program_stands_in_no_log(
+    town: Town, asks: Asks, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    asks(webhook=receiver.url.replace("/hook?", "/T0/hidden-path?"))
+    town.poll(bikes=2)
+
+    assert len(receiver.posts) == 1
+    assert "hidden-path" not in caplog.text
 
 
 def test_a_program_that_fails_is_asked_again_then_given_up_and_calls_no_operator(
