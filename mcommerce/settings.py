@@ -55,6 +55,12 @@ MAKE_ONE = 'Make one: python -c "import secrets; print(secrets.token_urlsafe(50)
 TOKEN_CHARACTERS_MIN = 20  # of 64 kinds: nobody guesses 120 bits
 SIGNING_KEY_CHARACTERS_MIN = 32  # drawn at random, 32 characters are 190 bits: more than anybody guesses
 RETENTION_HOURS_MAX = 100 * 366 * 24  # a century; farther back there is no date
+DAYS_MAX = 100 * 366  # the same century in days
+POLL_INTERVAL_MS_MAX = 3_600_000  # an hour, as on the producer's page: longer is "stopped"
+PARTITIONS_MAX = 1_000  # each group has a row for each partition of each topic
+REPLICATION_MAX = 32_767  # Kafka's protocol has 16 bits for it
+PAYMENT_MINUTES_MAX = 366 * 24 * 60  # a year: stock is held so long for an order that is not paid
+READY_SECONDS_MAX = 366 * 24 * 3_600  # a year: by then somebody has noticed without a probe
 
 env = Env(eager=False)  # eager=False: collect every fault, then report them together
 
@@ -105,10 +111,12 @@ _bus = env.str("EVENTBUS_BACKEND", "memory", validate=validate.OneOf(list(BUS_BA
 EVENTBUS_SOURCE = env.str("EVENTBUS_SOURCE", "/mcommerce", validate=validate.Regexp(r"^/[A-Za-z0-9/._-]+\Z"))
 # The key by which the relay signs records, and older ones, which only verify; without any, SECRET_KEY signs
 EVENTBUS_SIGNING_KEYS = env.entries("EVENTBUS_SIGNING_KEYS", [])
-EVENTBUS_PARTITIONS = env.int("EVENTBUS_PARTITIONS", 4, validate=POSITIVE)  # more partitions allow more workers
+# More partitions allow more workers
+EVENTBUS_PARTITIONS = env.int("EVENTBUS_PARTITIONS", 4, validate=validate.Range(1, PARTITIONS_MAX))
 KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS", "")  # host:port, comma-separated
 KAFKA_PREFIX = env.str("KAFKA_PREFIX", "")  # prefix of the names of topics and groups, for a shared cluster
-KAFKA_REPLICATION = env.int("KAFKA_REPLICATION", 1, validate=POSITIVE)  # copies of a new topic; 3 in production
+# Copies of a new topic; 3 in production
+KAFKA_REPLICATION = env.int("KAFKA_REPLICATION", 1, validate=validate.Range(1, REPLICATION_MAX))
 KAFKA_GROUP_PROTOCOL = env.str("KAFKA_GROUP_PROTOCOL", "classic", validate=validate.OneOf(["classic", "consumer"]))
 KAFKA_GROUP_INSTANCE_ID = env.str("KAFKA_GROUP_INSTANCE_ID", "")  # a process's own name: static membership
 # Settings of Kafka's clients by librdkafka's names, as "compression.type=zstd,fetch.wait.max.ms=50"
@@ -141,7 +149,7 @@ EVENTBUS_LIVENESS_FILE = env.str(
 # They are part of the twenty seconds after which running requests are cut off.
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 0, validate=validate.Range(0, 15))
 # Seconds after which an unsent event fails /health/ready; a standby relays within five, a restart takes thirty
-READY_OUTBOX_SECONDS = env.int("READY_OUTBOX_SECONDS", 60, validate=POSITIVE)
+READY_OUTBOX_SECONDS = env.int("READY_OUTBOX_SECONDS", 60, validate=validate.Range(1, READY_SECONDS_MAX))
 # Operators are told when a fault begins and when it ends: their addresses, and a webhook with the key that signs it
 EVENTBUS_NOTIFY_MAIL = env.entries("EVENTBUS_NOTIFY_MAIL", [])
 EVENTBUS_NOTIFY_WEBHOOK = env.str("EVENTBUS_NOTIFY_WEBHOOK", "")
@@ -155,7 +163,7 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", "")  # only a request with it reads /me
 RUN_BUS_IN_SERVER = env.bool(
     "RUN_BUS_IN_SERVER", True
 )  # the server process also runs the bus, the poller and the local stand-ins
-ORDER_PAYMENT_MINUTES = env.int("ORDER_PAYMENT_MINUTES", 30, validate=POSITIVE)
+ORDER_PAYMENT_MINUTES = env.int("ORDER_PAYMENT_MINUTES", 30, validate=validate.Range(1, PAYMENT_MINUTES_MAX))
 SHOP_CURRENCY = env.str("SHOP_CURRENCY", "EUR")
 PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", "sandbox", validate=validate.OneOf(["sandbox"]))
 SANDBOX_PROVIDER_URL = env.str("SANDBOX_PROVIDER_URL", "http://127.0.0.1:8001")
@@ -170,12 +178,15 @@ STATIONS_PRIVATE_WEBHOOKS = env.bool("STATIONS_PRIVATE_WEBHOOKS", False)  # of a
 JCDECAUX_API_KEY = env.str("JCDECAUX_API_KEY", "")
 SIMULATOR_URL = env.str("SIMULATOR_URL", "http://127.0.0.1:8002")
 SIMULATOR_SEED = env.int("SIMULATOR_SEED", 1)
-STATIONS_POLL_INTERVAL_MS = env.int("STATIONS_POLL_INTERVAL_MS", 0, validate=validate.Range(min=0))
+STATIONS_POLL_INTERVAL_MS = env.int("STATIONS_POLL_INTERVAL_MS", 0, validate=validate.Range(0, POLL_INTERVAL_MS_MAX))
 # Seconds of a recording in a second of now, for replay:<file>. At an hour a second each poll meets new counts.
 STATIONS_REPLAY_SPEED = env.float("STATIONS_REPLAY_SPEED", 1.0, validate=validate.Range(min=0.01, max=3_600))
-STATIONS_HISTORY_DAYS = env.int("STATIONS_HISTORY_DAYS", 366, validate=POSITIVE)  # the same day a year ago
-STATIONS_HISTORY_HOURS_DAYS = env.int("STATIONS_HISTORY_HOURS_DAYS", 1827, validate=POSITIVE)  # five years
-STATIONS_FORECAST_DAYS = env.int("STATIONS_FORECAST_DAYS", 60, validate=POSITIVE)  # two months: a verdict and its check
+# The same day a year ago
+STATIONS_HISTORY_DAYS = env.int("STATIONS_HISTORY_DAYS", 366, validate=validate.Range(1, DAYS_MAX))
+# Five years: STATIONS_HISTORY_DAYS at least
+STATIONS_HISTORY_HOURS_DAYS = env.int("STATIONS_HISTORY_HOURS_DAYS", 1827, validate=validate.Range(1, DAYS_MAX))
+# Two months: a verdict and its check
+STATIONS_FORECAST_DAYS = env.int("STATIONS_FORECAST_DAYS", 60, validate=validate.Range(1, DAYS_MAX))
 STATIONS_MAP_FILE = env.str("STATIONS_MAP_FILE", "")  # a .pmtiles file of this machine: streets and water
 STATIONS_TILE_URL = env.str("STATIONS_TILE_URL", "")  # "" draws the shipped outline of land, with no requests
 STATIONS_TILE_ATTRIBUTION = env.str("STATIONS_TILE_ATTRIBUTION", "").strip()  # plain text: the owner of the tiles

@@ -20,6 +20,12 @@ DEPLOYED = {
     "EMAIL_URL": "submission://shop:password@mail.example:587",
 }
 
+# Settings with which a date, a column or a protocol overflows where they are used, if they are too large
+BOUNDED = [
+    *("STATIONS_FORECAST_DAYS", "STATIONS_HISTORY_DAYS", "STATIONS_HISTORY_HOURS_DAYS", "STATIONS_POLL_INTERVAL_MS"),
+    *("EVENTBUS_PARTITIONS", "KAFKA_REPLICATION", "READY_OUTBOX_SECONDS", "ORDER_PAYMENT_MINUTES"),
+]
+
 
 def python(tmp_path: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run code in a process that sees this environment and nothing of ours."""
@@ -202,6 +208,7 @@ def test_a_deployed_site_that_does_not_say_its_secrets_is_told_of_all_of_them_at
         ],
         ({"EVENTBUS_RETENTION_HOURS": "1000000000000"}, "EVENTBUS_RETENTION_HOURS"),
         ({"READY_OUTBOX_SECONDS": "0"}, "READY_OUTBOX_SECONDS"),
+        *[({name: "1000000000"}, f"{name}: Must be greater than or equal to") for name in BOUNDED],
         ({"EVENTBUS_NOTIFY_MAIL": "ada"}, "EVENTBUS_NOTIFY_MAIL has 'ada', which is no address"),
         ({"EVENTBUS_NOTIFY_WEBHOOK": "hooks"}, "EVENTBUS_NOTIFY_WEBHOOK is 'hooks': write it as https://host/path"),
         (
