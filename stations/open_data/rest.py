@@ -5,7 +5,7 @@ from typing import Any
 from django.db import Error as DatabaseUnavailable
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 from ninja import NinjaAPI, Query, Schema
 from ninja.errors import ValidationError
 from pydantic import Field
@@ -38,6 +38,7 @@ LIMIT = 100  # stations of a page by default
 OFFSET_MAX = 100_000  # stations; all systems that anybody could name in the settings have fewer
 MAX_AGE_SECONDS = 5  # that a cache may keep an answer: a poll of a real feed comes every ten seconds at most
 TEXT_LENGTH_MAX = 100  # characters of a filter
+NO_ADDRESS = "There is nothing at this address: openapi.json lists those that there are."
 NO_FEED, NO_STATION = "No feed in use has this name.", "No station that riders can use has this id."
 WRONG_BOX = "bbox is west,south,east,north in degrees, such as 4.7,45.6,5.0,45.9"
 
@@ -168,11 +169,17 @@ def _start(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(f"{request.path}openapi.json")
 
 
+def _nothing(request: HttpRequest, unknown: str) -> HttpResponse:
+    """Refuse an address that the API does not have, in the shape of its other errors."""
+    raise Http404(NO_ADDRESS)
+
+
 def addresses() -> tuple[list[URLPattern], str, str]:
-    """Return the URL patterns of the API for `path`, each answering as open data does."""
+    """Return the URL patterns of the API for `path`, each answering as open data does. The last takes all the rest."""
     patterns, app, namespace = api.urls
     served = [one for one in patterns if isinstance(one, URLPattern)]
     for pattern in served:
         view = _start if pattern.name == "api-root" else kept_shortly(pattern.callback, max_age_seconds=MAX_AGE_SECONDS)
         pattern.callback = open_data(view)
+    served.append(path("<path:unknown>", open_data(_nothing), name="unknown"))
     return served, app, namespace

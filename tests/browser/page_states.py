@@ -276,6 +276,7 @@ NOT_PAGES = {
     "stations:rest:feeds": "JSON",
     "stations:rest:stations": "JSON",
     "stations:rest:station": "JSON",
+    "stations:rest:unknown": "JSON",
     "stations:moment": "JSON",
     "stations:pause_alert": "takes a form, answers with a redirect",
     "stations:delete_alert": "takes a form, answers with a redirect",

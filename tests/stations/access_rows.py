@@ -11,7 +11,7 @@ from eventbus import clock
 from stations.alerts.mail import stop_key
 from stations.models import Alert, PollRun, Station
 from tests.permissions import sample_rows
-from tests.permissions.access_needs import ALL, NO_METHOD, OWNER, SIGNED_IN, Desk, Form, Need, Route, permission
+from tests.permissions.access_needs import ALL, NO_METHOD, NOBODY, OWNER, SIGNED_IN, Desk, Form, Need, Route, permission
 
 
 def an_alert(client: Client) -> Form:
@@ -33,6 +33,7 @@ ROUTES: dict[str, Route] = {
     "stations:rest:feeds": Route(get=ALL),
     "stations:rest:stations": Route(get=ALL),
     "stations:rest:station": Route(get=ALL),
+    "stations:rest:unknown": Route(get=NOBODY),  # nothing is there
     "stations:history": Route(get=ALL),
     "stations:export": Route(get=ALL),
     "stations:city": Route(get=ALL),
@@ -78,4 +79,4 @@ def names(tmp_path: Path) -> dict[str, Any]:
     rider = get_user_model().objects.get(email="customer@example.com")
     alert = sample_rows.row(Alert, owner=str(rider.pk), slot=1, feed=feed, station_id=station.station_id)
     named |= {"alert_id": alert.pk, "key": stop_key(alert.pk)}
-    return named | {"version": "3.0", "document": "gbfs"}
+    return named | {"version": "3.0", "document": "gbfs", "unknown": "bikes"}

@@ -193,3 +193,12 @@ def test_a_long_page_costs_no_more_queries(client: Client, lyon: str, django_ass
 
     with django_assert_max_num_queries(10):
         assert len(told(client, "stations?limit=500")["stations"]) == 300
+
+
+@pytest.mark.parametrize("path", ["bikes", "feeds/", "stations/1/", "feeds/lyon", "a%20b/", "openapi.json/"])
+def test_an_address_that_the_api_does_not_have_is_refused_as_json(client: Client, lyon: str, path: str) -> None:
+    answer = client.get(API + path, headers={"Accept-Language": "fr"})
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/json")
+    assert "openapi.json" in answer.json()["error"]
+    assert (answer.headers["Cache-Control"], answer.headers["Access-Control-Allow-Origin"]) == ("no-store", "*")
