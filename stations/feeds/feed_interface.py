@@ -14,6 +14,8 @@ import msgspec
 from stations.events import Kind
 from stations.feeds.texts import gettext_noop as _
 
+SHIFT_DEGREES_MAX = 0.005  # of latitude 550 m: a station that is rebuilt stays in its street, a mixed-up row does not
+
 
 class Key(NamedTuple):
     """The key of a station: the name of its feed, and its id there, which may be any text."""
@@ -75,6 +77,7 @@ class Change(msgspec.Struct, frozen=True):
     taken_electrical: int | None = None  # None: this feed does not separate the kinds
     returned_electrical: int | None = None
     seen_at: datetime | None = None  # the last poll that saw its row good, of a change that says that it is not now
+    shifted: bool = False  # its place is another than before, by more than SHIFT_DEGREES_MAX
 
 
 class Bad(StrEnum):
@@ -242,6 +245,7 @@ def _changed(before: Held, reading: Reading) -> Change:
         returned=returned,
         taken_electrical=None if electrical is None else max(-electrical, 0),
         returned_electrical=None if electrical is None else max(electrical, 0),
+        shifted=max(abs(new.lat - old.lat), abs(new.lng - old.lng)) > SHIFT_DEGREES_MAX,
     )
 
 

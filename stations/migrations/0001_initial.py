@@ -78,6 +78,8 @@ class Migration(migrations.Migration):
                 ('changed', models.PositiveIntegerField(default=0, verbose_name='changed')),
                 ('appeared', models.PositiveIntegerField(default=0, verbose_name='appeared')),
                 ('gone', models.PositiveIntegerField(default=0, verbose_name='gone')),
+                ('jumps', models.PositiveIntegerField(default=0, verbose_name='jumps')),
+                ('shifted', models.PositiveIntegerField(default=0, verbose_name='stations at another place')),
                 ('bad', models.JSONField(blank=True, default=dict, verbose_name='bad rows')),
                 ('outcome', models.CharField(choices=[('ok', 'ok'), ('failed', 'failed')], max_length=10, verbose_name='outcome')),
                 ('reason', models.CharField(blank=True, max_length=300, verbose_name='reason')),

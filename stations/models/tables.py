@@ -203,6 +203,8 @@ class PollRun(models.Model):
     changed = models.PositiveIntegerField(_("changed"), default=0)
     appeared = models.PositiveIntegerField(_("appeared"), default=0)
     gone = models.PositiveIntegerField(_("gone"), default=0)
+    jumps = models.PositiveIntegerField(_("jumps"), default=0)  # changes of JUMP_BIKES_MIN bikes or more at once
+    shifted = models.PositiveIntegerField(_("stations at another place"), default=0)
     bad = models.JSONField(_("bad rows"), default=dict, blank=True)  # {reason: count}
     outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome)
     reason = models.CharField(_("reason"), max_length=REASON_LENGTH_MAX, blank=True)

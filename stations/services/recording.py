@@ -33,6 +33,7 @@ from stations.services.station_events import changed_event
 ROWS_PER_STATEMENT = 1_000  # of 25 values each: SQLite takes 32,766 values in one statement
 HISTORY_ROWS_KEPT = 2_000_000  # some 500 MB; a week of all cities at the 2 to 3 changes a second of a real day
 POLL_ROWS_KEPT = 20_000  # half a day of one poll in two seconds: enough to look back after a bad night
+JUMP_BIKES_MIN = 10  # bikes of one station between two polls: riders seldom move so many, a van or a fault does
 DELETED_AT_ONCE_MAX = 5_000  # rows: some 50 ms, so that others do not wait long for the database
 
 # Letters and symbols by their category, yet invisible: fillers of Hangul, and the empty Braille pattern.
@@ -160,6 +161,8 @@ def _run(poll: Poll) -> PollRun:
         changed=sum(Kind.APPEARED not in change.kinds for change in poll.changes),
         appeared=sum(Kind.APPEARED in change.kinds for change in poll.changes),
         gone=sum(Kind.GONE in change.kinds for change in poll.changes),
+        jumps=sum(max(change.taken, change.returned) >= JUMP_BIKES_MIN for change in poll.changes),
+        shifted=sum(change.shifted for change in poll.changes),
         bad=dict(poll.bad),
         outcome=PollRun.Outcome.FAILED if failed else PollRun.Outcome.OK,
         reason=failed.reason[:REASON_LENGTH_MAX] if failed else "",

@@ -67,6 +67,7 @@ def polled(
     faults: dict[Key, Bad] | None = None,
     feed: str = "simulator",
     at: datetime = NOON,
+    updated_at: datetime | None = None,
 ) -> None:
     """Record a poll that found these stations so, and the gone ones no more; the others are as they were."""
     held = recording.load_held(feed)
@@ -74,7 +75,8 @@ def polled(
     listed = {*held, *stations} - {*gone}
     fetched = Fetched(readings=readings, bad=Counter((faults or {}).values()), listed=listed, faults=faults or {})
     changes = diff(held, fetched)
-    poll = recording.Poll(feed=feed, asked_at=at, began=perf_counter(), bad=fetched.bad, changes=changes)
+    asked = {"feed": feed, "asked_at": at, "updated_at": updated_at}
+    poll = recording.Poll(**asked, began=perf_counter(), bad=fetched.bad, changes=changes)
     recording.record_poll(poll=poll, now=at)
 
 
