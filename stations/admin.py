@@ -5,9 +5,11 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.html import format_html
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -19,6 +21,8 @@ from stations.models import PollPlan, PollRun, Remark, RemarkBox, Station, Stati
 from stations.services import recording, rulings, search
 
 RULED_AT_ONCE_MAX = 1_000  # stations of one action: each takes some milliseconds while the page waits
+ROW_ID_DIGITS = 19  # a longer number is the id of no row, and more than a database compares
+BUTTON = '<button type="submit" class="button" name="{}" value="{}">{}<span class="visually-hidden"> {}</span></button>'
 ANY_REASON = "any"  # of the filter by quarantine
 STATUSES = ("OPEN", "CLOSED", "UNKNOWN")  # the words of real feeds, and the one stored when a feed gives none
 
@@ -72,6 +76,7 @@ class HeldFilter(ColumnFilter):
 @admin.register(Station)
 class StationAdmin(ReadOnly, BigTable):
     list_display = ("feed", "station_id", "name", "contract", "status", "held", "bad", "bikes", "left", "changed_at")
+    rule_buttons = {"hold_one": True, "release_one": False}  # by the button's name: whether the station is held then
     list_display_links = ("station_id", "name")
     list_filter = (FeedFilter, HeldFilter, StatusFilter, "gone", ContractFilter)
     actions = ("hold", "release")
@@ -94,6 +99,28 @@ class StationAdmin(ReadOnly, BigTable):
     @admin.action(description=_("Release: show them to riders, whatever their rows look like"), permissions=["rule"])
     def release(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
         self._rule(request, queryset, held=False)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return (*self.list_display, "button") if self.has_rule_permission(request) else self.list_display
+
+    @admin.display(description=_("one click"))
+    def button(self, row: Station) -> str:
+        """Return a button that holds or releases this station. The one that takes its place undoes it."""
+        name, words = ("release_one", _("Release")) if row.held else ("hold_one", _("Hold"))
+        return format_html(BUTTON, name, row.pk, words, row)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        pressed = next((name for name in self.rule_buttons if name in request.POST), None)
+        if pressed is None:
+            return super().changelist_view(request, extra_context)
+        if not self.has_rule_permission(request):
+            raise PermissionDenied
+        row = request.POST[pressed]
+        chosen = (
+            Station.objects.filter(pk=row) if row.isdecimal() and len(row) < ROW_ID_DIGITS else Station.objects.none()
+        )
+        self._rule(request, chosen, held=self.rule_buttons[pressed])
+        return HttpResponseRedirect(request.get_full_path())
 
     def _rule(self, request: HttpRequest, queryset: QuerySet[Station], *, held: bool) -> None:
         chosen = list(queryset[:RULED_AT_ONCE_MAX])

@@ -13,7 +13,7 @@ POLLS_MAX = 5_000  # the newest of them: some 20 ms; of one poll in ten seconds 
 
 
 class Rhythm(NamedTuple):
-    """What a feed's polls since `since` show; None where no poll tells it.
+    """The figures of a feed's polls since `since`; None where no poll tells it.
 
     All times are in seconds. `claimed`: the usual age of an answer when it came, by the feed's own word. `measured`:
     the usual time between two answers with changed counts. `down`: the time without an answer. `jumps` and `shifted`:
