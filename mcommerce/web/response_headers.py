@@ -33,6 +33,7 @@ ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Permissions-Policy": ", ".join(f"{feature}=()" for feature in UNUSED),
 }
+SAME_IN_ALL_LANGUAGES = "same_in_all_languages"  # a view puts it on its answer, as stations/all_languages.py does
 REFUSED = 403  # a socket that is closed before it was open
 
 
@@ -43,10 +44,21 @@ def on_pages(get_response: Answer) -> Answer:
         answer = get_response(request)
         for name, value in ALWAYS.items():
             answer.headers.setdefault(name, value)
+        if getattr(answer, SAME_IN_ALL_LANGUAGES, False):
+            _drop_the_language(answer)
         answer.headers["Permissions-Policy"] = _with_the_unused(answer.headers["Permissions-Policy"])
         return answer
 
     return middleware
+
+
+def _drop_the_language(answer: HttpResponse) -> None:
+    """Remove what LocaleMiddleware adds to every answer, so that shared caches keep this one once for all readers."""
+    varies = [name.strip() for name in answer.headers.get("Vary", "").split(",")]
+    rest = [name for name in varies if name and name.casefold() != "accept-language"]
+    del answer.headers["Vary"], answer.headers["Content-Language"]
+    if rest:
+        answer.headers["Vary"] = ", ".join(rest)
 
 
 def _with_the_unused(policy: str) -> str:

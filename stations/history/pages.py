@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from eventbus import clock
+from stations.all_languages import same_in_all_languages
 from stations.feeds.active_feeds import active_feeds
 from stations.feeds.registry import is_recorded, is_simulated
 from stations.history import charts, reading
@@ -88,7 +89,8 @@ def city_past(request: HttpRequest, contract: str) -> HttpResponse:
 
 
 @require_safe
-def city_moment(request: HttpRequest, contract: str) -> JsonResponse:
+@same_in_all_languages
+def city_moment(request: HttpRequest, contract: str) -> HttpResponse:
     """Return a city's stations at `?at=`, in seconds since 1970: `[id, bikes, stands, state]` each, and the sums.
 
     Without `at` it is now.

@@ -15,6 +15,7 @@ from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.utils.http import http_date
 from django.views.decorators.csrf import csrf_exempt
 
+from stations.all_languages import same_in_all_languages
 from stations.limits import network_of
 from stations.open_data.request_limit import TooManyRequests, count_request
 
@@ -91,6 +92,7 @@ def open_data(view: View) -> View:
     """Return the view for callers from anywhere: with CORS, the request limit, and errors as JSON."""
 
     @csrf_exempt  # it changes nothing
+    @same_in_all_languages
     @wraps(view, updated=())
     def answering(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = _answered(view, request, *args, **kwargs)

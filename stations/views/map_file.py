@@ -10,6 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from stations.all_languages import same_in_all_languages
+
 RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})?")
 RANGE_BYTES_MAX = 4 * 2**20  # a tile has some hundred kilobytes, a directory less; so no answer holds a worker for long
 YEAR_SECONDS = 365 * 24 * 3600
@@ -17,6 +19,7 @@ A_RANGE_IS_NEEDED = "Ask for a range of bytes: this file is read in parts.\n"
 
 
 @require_safe
+@same_in_all_languages
 def map_file(request: HttpRequest) -> HttpResponse:
     """Return a range of the map file, or its first 4 MB. The address has the file's version, so caches may keep it.
 

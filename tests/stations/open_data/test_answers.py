@@ -22,6 +22,8 @@ EVERY_KIND = [
     "/stations/feeds/jcdecaux-lyon/gbfs/3.1/gbfs.json",
     STATUS,
 ]
+MOMENT = "/stations/moments/lyon/"
+NOWHERE = "/stations/api/v1/bikes"
 OF_REST = [
     f"/stations/api/v1/{path}" for path in ("feeds", "stations", "feeds/jcdecaux-lyon/stations/1", "openapi.json")
 ]
@@ -61,6 +63,26 @@ def test_a_decision_of_staff_is_a_new_document(client: Client, lyon: str, bus_cl
 
     assert (after.status_code, by_time.status_code) == (200, 200)
     assert str(OPEN) not in [row["station_id"] for row in after.json()["data"]["stations"]]
+
+
+@pytest.mark.parametrize("address", [*EVERY_KIND, *OF_REST, NOWHERE, MOMENT])
+def test_a_shared_cache_keeps_one_answer_for_readers_of_all_languages_and_visitors(
+    admin_client: Client, lyon: str, address: str
+) -> None:
+    answer = admin_client.get(address, headers={"accept-language": "fr"})
+
+    assert answer.headers.get("Vary", "") in ("", "Accept-Encoding")
+    assert not answer.cookies
+    assert answer.headers["Content-Type"] == "application/json"
+    assert "Content-Language" not in answer.headers
+    assert answer.content == Client().get(address).content
+
+
+def test_the_page_of_a_moment_that_is_none_is_still_kept_for_each_language(client: Client, lyon: str) -> None:
+    answer = client.get(f"{MOMENT}?at=soon", headers={"accept-language": "fr"})
+
+    assert (answer.status_code, answer.headers["Content-Language"]) == (400, "fr")
+    assert "Accept-Language" in answer.headers["Vary"]
 
 
 @pytest.mark.parametrize(
