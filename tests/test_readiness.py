@@ -191,13 +191,18 @@ def on_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(str(missing))
 
 
-@pytest.mark.parametrize("mode", ["ACCESS EXCLUSIVE", "SHARE"])
-def test_a_table_that_somebody_holds_is_told_by_name_and_its_end_too(on_postgres: Server, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("table", "mode"),
+    [("orders_order", "ACCESS EXCLUSIVE"), ("orders_order", "SHARE"), ("django_session", "ACCESS EXCLUSIVE")],
+)
+def test_a_table_that_somebody_holds_is_told_by_name_and_its_end_too(
+    on_postgres: Server, table: str, mode: str
+) -> None:
     with psycopg.connect(on_postgres.site.environment["DATABASE_URL"]) as other:
-        other.execute(f"LOCK TABLE orders_order IN {mode} MODE")
+        other.execute(f"LOCK TABLE {table} IN {mode} MODE")
         on_postgres.says(503, "tables")
 
-        told = f"orders_order by server process {other.info.backend_pid}"
+        told = f"{table} by server process {other.info.backend_pid}"
         assert told in on_postgres.detail("tables")
         other.rollback()
     on_postgres.says(200)

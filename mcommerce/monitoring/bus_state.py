@@ -14,6 +14,7 @@ from eventbus.models import DeadLetter
 from eventbus.operations import status
 from eventbus.operations.status import Status
 from mcommerce.overview.faults import Fault, faults, faults_without_database
+from mcommerce.readiness.impatience import LOCKS, PAGE_LOCK_SECONDS, limited
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +52,9 @@ class BusState:
 def _read() -> Iterator[Metric]:
     readable = _gauge("eventbus_state_readable", "1 while the state of the bus can be read from the database, else 0.")
     try:
-        found, dead = status.status(), _dead()
-        wrong = faults(found)
+        with limited(LOCKS, PAGE_LOCK_SECONDS):  # a scraper gets the other metrics before it gives up
+            found, dead = status.status(), _dead()
+            wrong = faults(found)
     except (DatabaseError, InterfaceError) as error:
         logger.info("The state of the bus cannot be read: %s", error)
         connection.close()

@@ -21,7 +21,7 @@ from mcommerce.notices.hysteresis import Hysteresis
 from mcommerce.notices.mail_pause import MailPause
 from mcommerce.notices.models import ToldFault
 from mcommerce.overview.faults import Fault, faults, faults_without_database
-from mcommerce.readiness.database import impatient
+from mcommerce.readiness.impatience import impatient
 from mcommerce.serving import background_threads
 
 logger = logging.getLogger(__name__)

@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from django.urls import reverse
@@ -13,11 +14,14 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from eventbus import clock
 from eventbus.operations import status
 from eventbus.operations.problem import Problem
 from eventbus.operations.status import RELAYING_ROLES, Status
 from mcommerce import readiness
 from mcommerce.features.installed import declared
+from mcommerce.readiness.impatience import is_lock, readable
+from mcommerce.readiness.table_locks import held, sentence
 from outside.circuit_breaker import states
 
 logger = logging.getLogger(__name__)
@@ -75,23 +79,46 @@ class Fault(NamedTuple):
 
 
 def faults(found: Status) -> list[Fault]:
-    """Return every fault of the site, the oldest first. `found`: the status of the bus."""
-    relayed = any(one.role in RELAYING_ROLES and not one.silent for one in found.processes)
-    problems = [
-        *status.problems(found, dispatches=relayed),
-        *(problem for name in declared("problems") for problem in _of_feature(name)),
-    ]
-    of_server = {fault.id: fault for fault in _of_server()}
+    """Return every fault of the site, the oldest first. `found`: the status of the bus.
+
+    Raises a database error if a table of a feature is locked: its faults are not known then.
+    """
+    return _sorted(found, [problem for name in declared("problems") for problem in _of_feature(name)], {})
+
+
+def faults_despite_locks(found: Status | None) -> list[Fault]:
+    """Return the faults that can be read while tables are locked, and the lock. `found`: None if a lock hides it."""
+    asked = [readable(partial(_of_feature, name)) for name in declared("problems")]
+    told = [problem for problems in asked for problem in problems or ()]
+    hidden = found is None or None in asked
+    return _sorted(found, told, {one.id: one for one in of_locks()} if hidden else {})
+
+
+def _sorted(found: Status | None, of_features: list[Problem], of_locks: Mapping[str, Fault]) -> list[Fault]:
+    problems = [*(_of_bus(found) if found else []), *of_features]
+    of_server = {**of_locks, **{fault.id: fault for fault in _of_server()}}
     told = [_with_since(fault, of_server) for fault in _apart(map(_of_part, problems))]
     titles = {fault.title for fault in told}
     told += [fault for fault in of_server.values() if fault.title not in titles]  # the bus may have found the same
     told += (fault for fault in _of_services() if not fault.id.startswith(OF_FEEDS))  # the stations tell theirs
-    return sorted(told, key=lambda fault: (fault.since is None, fault.since or found.at, fault.title))
+    now = clock.now()
+    return sorted(told, key=lambda fault: (fault.since is None, fault.since or now, fault.title))
 
 
 def faults_without_database() -> list[Fault]:
     """Return the faults that this process knows of by itself: its readiness, and the services that it calls."""
     return [*_of_server(), *_of_services()]
+
+
+def of_locks() -> list[Fault]:
+    """Return the fault of the tables that are locked at this moment; none on SQLite, whose checks name its one lock."""
+    text, since = sentence(held()), readiness.since("tables") or clock.now()
+    return [Fault(str(PARTS["tables"]), text, since, id="tables:")] if text else []
+
+
+def _of_bus(found: Status) -> list[Problem]:
+    relayed = any(one.role in RELAYING_ROLES and not one.silent for one in found.processes)
+    return status.problems(found, dispatches=relayed)
 
 
 def _apart(told: Iterable[Fault]) -> Iterator[Fault]:
@@ -109,10 +136,15 @@ def _with_since(fault: Fault, of_server: Mapping[str, Fault]) -> Fault:
 
 
 def _of_feature(name: str) -> list[Problem]:
-    """Return a feature's own problems. If it cannot tell them, that is the problem, and the page shows the others."""
+    """Return a feature's own problems. If it cannot tell them, that is the problem, and the page shows the others.
+
+    Raises a database error if a lock keeps it from telling them: the lock is the fault, and not the feature.
+    """
     try:
         return list(import_string(name)())
     except Exception as error:
+        if is_lock(error):
+            raise
         logger.exception("%s cannot tell the faults of its feature", name)
         text = f"{name} cannot tell the faults of its feature: {type(error).__name__}. See the log of this server."
         return [Problem(text, kind="feature", about=name)]

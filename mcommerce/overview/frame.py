@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.functional import Promise
@@ -15,11 +16,14 @@ from django.views.decorators.cache import never_cache
 
 from eventbus.admin import roles
 from mcommerce import staff_permissions
+from mcommerce.overview import faults
+from mcommerce.readiness.impatience import is_lock
 
 PART = "part"  # the parameter by which htmx asks for what changes alone
 REFRESH_SECONDS = 5  # a fault is shown within 15 s: two of these, and the checks' own rounds
 BY_HTMX = "HX-Request"  # the header of htmx's requests
 RELOAD = "HX-Refresh"  # the header by which htmx loads the whole page again
+UNREAD = "X-Overview-Unread"  # the header of an answer that names a lock in place of what cannot be read
 
 MAY_LOOK, MAY_OPERATE = roles.LOOK, roles.OPERATE
 MAY_SEE_EVENTS = "eventbus.view_outboxrow"
@@ -69,11 +73,33 @@ def for_staff(*permissions: str) -> Callable[[View], View]:
                 return redirect_to_login(request.get_full_path())
             if not all(staff_permissions.may(request.user, one) for one in permissions):
                 raise PermissionDenied
-            return view(request, *args, **named)
+            try:
+                return view(request, *args, **named)
+            except DatabaseError as error:
+                if request.method == "POST" or not is_lock(error):
+                    raise
+                return _of_locks(request)
 
         return guarded
 
     return decorate
+
+
+def _of_locks(request: HttpRequest) -> HttpResponse:
+    """Return the page that is shown instead of one that a lock keeps from being read: who holds which table."""
+    name = request.resolver_match.url_name if request.resolver_match else ""
+    title = _("This page cannot be read while a table is locked")
+    context = {"title": title, "faults": faults.of_locks()}
+    answer = live(request, name or "", "overview/of_locks.html", context, part=PART in request.GET)
+    return unread(answer)
+
+
+def unread(answer: HttpResponse) -> HttpResponse:
+    """Make the answer one of a page that cannot be read now: the page's script shows it all the same."""
+    answer.status_code = 503
+    answer.headers[UNREAD] = "1"
+    answer.headers["Retry-After"] = str(REFRESH_SECONDS)
+    return answer
 
 
 def context_of(request: HttpRequest, url_name: str) -> dict[str, Any]:

@@ -6,13 +6,15 @@ from django.conf import settings
 
 from eventbus.operations.health import broker_problem, outbox_problem, restore_problem
 from mcommerce.readiness.check_thread import OK, Part, Watch
-from mcommerce.readiness.database import TableLocks, database_problem
+from mcommerce.readiness.database import database_problem
 from mcommerce.readiness.disk import disk_problem
+from mcommerce.readiness.table_locks import TableLock, TableLocks
 from mcommerce.serving import background_threads, draining
 
-__all__ = ["OK", "found", "since", "start"]
+__all__ = ["OK", "found", "locks", "since", "start"]
 
 _watching: Watch | None = None
+_tables = TableLocks()
 
 
 def start(role: str) -> None:
@@ -38,6 +40,11 @@ def since(part: str) -> datetime | None:
     return None if _watching is None else _watching.since(part)
 
 
+def locks() -> list[TableLock]:
+    """Return the locks on tables that this process's last check reported."""
+    return _tables.kept
+
+
 def _found() -> dict[str, str]:
     if _watching is not None:
         return _watching.found()
@@ -50,7 +57,7 @@ def parts_of(role: str) -> list[Part]:
     """Return the parts that a process in this role needs, in the order of their checks."""
     parts = [
         Part("database", database_problem),
-        Part("tables", TableLocks().problem, needs="database"),
+        Part("tables", _tables.problem, needs="database"),
         Part("disk", lambda: disk_problem(keeps_uploads=role != "live")),
         Part("broker", broker_problem),
         Part("restore", restore_problem, needs="database"),

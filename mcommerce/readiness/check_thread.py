@@ -11,7 +11,8 @@ from django.db import connections
 
 from eventbus import clock
 from eventbus.database.unit_of_work import unit_of_work
-from mcommerce.readiness.database import impatient
+from eventbus.errors import is_contention
+from mcommerce.readiness.impatience import impatient
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +83,8 @@ class Watch:
             try:
                 said = part.check() or OK
             except Exception as error:  # any error: a visitor would meet it too
+                if is_contention(error) and part.name in self._said:
+                    continue  # a lock says nothing about this part, and the parts `database` and `tables` name it
                 said = f"{type(error).__name__}: {error}"
             self._note(part.name, said)
         self._in_hand, self._finished_at = None, time.monotonic()

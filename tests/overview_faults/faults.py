@@ -153,7 +153,11 @@ FAULTS: dict[str, Fault] = {
     ),
     "disk full": Fault(disk_full, title="A disk is full", id="disk:", remedy="cannot be written", alert="DiskFull"),
     "table locked": Fault(table_locked("orders_order"), **LOCKED),
-    "bus table locked": Fault(table_locked("eventbus_outbox"), **LOCKED),
+    "bus table locked": Fault(
+        table_locked("eventbus_outbox"),
+        **LOCKED,
+        more_alerts=("DatabaseUnreadable",),  # the figures of the bus are not known meanwhile
+    ),
     "session table locked": Fault(table_locked("django_session"), **LOCKED),
     "broker stopped": Fault(
         broker_stopped,

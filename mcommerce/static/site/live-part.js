@@ -21,7 +21,9 @@ function selectorOf(element) {
 }
 
 part.addEventListener("htmx:beforeRequest", (event) => document.hidden && event.preventDefault());
-part.addEventListener("htmx:beforeSwap", () => {
+part.addEventListener("htmx:beforeSwap", (event) => {
+  // A part that cannot be read now names the lock: what was shown before may be wrong.
+  if (event.detail.xhr.getResponseHeader("X-Overview-Unread")) Object.assign(event.detail, { shouldSwap: true, isError: false });
   const active = part.contains(document.activeElement) ? document.activeElement : null;
   kept = {
     focused: active && selectorOf(active),

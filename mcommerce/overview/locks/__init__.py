@@ -1,0 +1,1 @@
+"""The overview while the tables are locked by which it recognises staff."""
