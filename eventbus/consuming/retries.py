@@ -11,6 +11,7 @@ from eventbus.errors import CrashedRepeatedly, OutcomeUnknown, could_be_outage
 from eventbus.failures import circuit_breaker, effects, parking
 from eventbus.failures.circuit_breaker import CircuitBreaker
 from eventbus.failures.effects_in_flight import Note
+from eventbus.failures.failed_alike import FailedAlike
 from eventbus.failures.poison_suspicion import Suspicion, Verdict
 from eventbus.failures.similar_warnings import PROBE, Warnings
 from eventbus.measuring import bus_metrics
@@ -37,16 +38,19 @@ class Retries:
         self._group, self._epochs, self._calls = epochs.group, epochs, calls
         self._breaker, self._suspicion = breaker, suspicion
         self._retry_on_contention, self._warnings, self._on_failure = retry_on_contention, warnings, on_failure
+        self._alike = FailedAlike(epochs)
 
     def retry(self, key_id: int, partition: TopicPartition) -> bool:
-        """Try the first event of a parked key once. Return True if it succeeded, so that the next may follow."""
+        """Try the first event of a parked key once. Return True if it succeeded, so that the next may follow.
+
+        A success makes keys due that failed alike (`FailedAlike`).
+        """
         self._suspicion.keys.pop(key_id, None)
         head = self._retry_on_contention(self._begin, key_id, partition, STOPPED)
         if head is None:
             return False
         try:
             self._try(head, partition)
-            return True
         except Exception as error:
             record = parking.record_of(head)
             if self._suspicion.judge(record, error, seconds=self._calls.seconds(record)) is not Verdict.BLAMED:
@@ -58,6 +62,8 @@ class Retries:
             self._retry_on_contention(self._failed, key_id, partition, error, self._suspicion.counts(record, error))
             self._breaker.trip_if_due()
             return False
+        self._retry_on_contention(self._alike.make_due, head)
+        return True
 
     def probe(self, key_id: int, partition: TopicPartition) -> bool:
         """Try the first event of a parked key as a probe.
@@ -69,13 +75,14 @@ class Retries:
             return False
         try:
             self._try(head, partition, closes=True)
-            return True
         except Exception as error:
             record = parking.record_of(head)
             if self._suspicion.judge(record, error, seconds=self._calls.seconds(record)) is not Verdict.BLAMED:
                 raise
             self._retry_on_contention(self._leave, key_id, partition, error)
             return False
+        self._retry_on_contention(self._alike.make_due, head)
+        return True
 
     def _begin(self, key_id: int, partition: TopicPartition, unless: str) -> ParkedEvent | None:
         """Mark the key as running, and return its first event.

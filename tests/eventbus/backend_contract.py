@@ -12,6 +12,7 @@ from tests.eventbus.contract_delivery import NothingLostNothingInvented
 from tests.eventbus.contract_delivery_audit import OnePlaceEach
 from tests.eventbus.contract_dry_runs import ADryRunIsWhatFollows, ARunHasAnOperator
 from tests.eventbus.contract_effects import EffectsAskedOnce
+from tests.eventbus.contract_failed_alike import WhatFailedAlikeFollows
 from tests.eventbus.contract_group_removal import AGroupThatIsGoneIsClosed, TheHouseIsKept, WhatAReplayNeedsStays
 from tests.eventbus.contract_leases import OneAtATime
 from tests.eventbus.contract_once import HandledOnce
@@ -54,6 +55,7 @@ class BackendContract(
     EffectsThatKill,
     OrderPerKey,
     ParkTheKey,
+    WhatFailedAlikeFollows,
     KeptForOperators,
     DecidedInBulk,
     Brakes,

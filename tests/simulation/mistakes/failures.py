@@ -5,13 +5,14 @@ from typing import Any
 
 from django.db import transaction
 
-from eventbus import errors, registry
+from eventbus import clock, errors, registry
 from eventbus.consuming.due_work import DueWork
 from eventbus.errors import RetryLater
 from eventbus.failures import parking
 from eventbus.failures.circuit_breaker import CircuitBreaker
+from eventbus.failures.failed_alike import FailedAlike
 from eventbus.failures.poison_suspicion import Suspicion, Verdict
-from eventbus.models import ParkedKey
+from eventbus.models import ParkedEvent, ParkedKey
 from tests.simulation.mistakes.mistake import Promise, Right, mistake
 
 RETRIED = ("a_handler_that_fails_once_is_retried_and_handles_once",)
@@ -36,6 +37,24 @@ def the_first_failure_is_the_last(right: Right, *given: Any) -> bool:
 def a_failure_parks_its_whole_topic(right: Right, group: str, topic: str, keys: set[str]) -> dict[str, ParkedKey]:
     parked = ParkedKey.objects.filter(group=group, topic=topic).first()
     return dict.fromkeys(keys, parked) if parked else {}
+
+
+@mistake(
+    FailedAlike.make_due,
+    breaks=Promise.PARK_THE_KEY,
+    noticed_by=["after_a_repair_the_first_success_lets_all_that_failed_alike_follow"],
+)
+def a_success_lets_nobody_follow(right: Right, *given: Any) -> None:
+    return None
+
+
+@mistake(
+    FailedAlike.make_due,
+    breaks=Promise.PARK_THE_KEY,
+    noticed_by=["one_success_makes_few_due", "a_key_that_fails_again_is_not_hurried_by_the_next_success"],
+)
+def a_success_makes_all_keys_due(right: Right, _alike: FailedAlike, succeeded: ParkedEvent) -> None:
+    ParkedKey.objects.filter(group=succeeded.group).update(due_at=clock.now())
 
 
 # --- dead letters --------------------------------------------------------------------------------------------------
