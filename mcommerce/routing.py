@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from asgiref.wsgi import WsgiToAsgi
 from channels.auth import AuthMiddleware
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.sessions import CookieMiddleware, SessionMiddleware
@@ -22,24 +21,15 @@ from mcommerce.web.socket_origins import SameOrigin
 
 
 class HashedStaticFiles:
-    """An ASGI application: WhiteNoise for addresses under STATIC_URL, and Django's pages for all others.
-
-    WhiteNoise runs as a WSGI application. As Django middleware it would give a synchronous iterator to an asynchronous
-    response.
-    """
+    """An ASGI application: the collected files for addresses under STATIC_URL, and Django's pages for all others."""
 
     def __init__(self, pages: ASGIHandler) -> None:
         self.pages = pages
-        self.files = WsgiToAsgi(static_files.before(_not_found))  # type: ignore[no-untyped-call]
+        self.files = static_files.StaticFiles()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         answer = self.files if scope["path"].startswith(settings.STATIC_URL) else self.pages
         await answer(scope, receive, send)
-
-
-def _not_found(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:
-    start_response("404 Not Found", [("Content-Type", "text/plain")])
-    return [b"Not found"]
 
 
 async def no_socket(scope: Any, receive: Any, send: Any) -> None:
