@@ -62,6 +62,15 @@ class LiveSite:
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
+    def code(self) -> Path:
+        """The folder of its code."""
+        return ROOT
+
+    def command(self) -> list[str]:
+        """What starts its server."""
+        return [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{self.port}"]
+
+    @property
     def origins(self) -> list[str]:
         """Where a browser may go on this site."""
         return [self.url, self.provider_url]
@@ -75,7 +84,7 @@ class LiveSite:
         """Run a management command on this site and return what it printed; raises with its output when it fails."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
+            cwd=self.code,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -92,8 +101,8 @@ class LiveSite:
         assert self.process is None, "it runs already"
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{self.port}"],
-                cwd=ROOT,
+                self.command(),
+                cwd=self.code,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

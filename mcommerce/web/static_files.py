@@ -7,6 +7,8 @@ from django.conf import settings
 from whitenoise import WhiteNoise
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
+from mcommerce.web.minified import MinifiedFiles, is_ours
+
 HASHED_NAME = r"\.[0-9a-f]{12}\."  # what Django's manifest storage puts into a name; such a file never changes
 
 BLOCK_BYTES = 64 * 1024  # of a file, held while it is sent: a slow visitor must not keep a whole library in memory
@@ -15,14 +17,21 @@ NOT_LOADED = "django_htmx/ext/"  # they import htmx by a bare name, which only b
 
 
 class HashedFiles(CompressedManifestStaticFilesStorage):
-    """A storage that hashes and compresses files. It also hashes imports of JavaScript modules, so none is stale."""
+    """A storage that minifies, hashes and compresses files.
+
+    It also hashes imports of JavaScript modules, so none is stale. It minifies the project's own files only.
+    """
 
     support_js_module_import_aggregation = True
 
     def post_process(self, paths: dict[str, Any], *options: Any, **more: Any) -> Any:
-        """Hash and compress the collected files, but for those that no page loads."""
-        loaded = {path: held for path, held in paths.items() if not path.startswith(NOT_LOADED)}
+        """Minify, hash and compress the collected files, but for those that no page loads."""
+        loaded = {name: _minified(*held) for name, held in paths.items() if not name.startswith(NOT_LOADED)}
         yield from super().post_process(loaded, *options, **more)
+
+
+def _minified(storage: Any, path: str) -> tuple[Any, str]:
+    return (MinifiedFiles(storage) if is_ours(storage, path) else storage), path
 
 
 def before(pages: Any) -> WhiteNoise:

@@ -17,7 +17,7 @@ from tests.live_site import LiveSite, running_site
 
 WAIT_MS = 90_000  # a page on two cores beside the chaos, which at times leaves a site nothing for half a minute
 expect.set_options(timeout=WAIT_MS)
-SITES = ("fresh_site", "live_site", "split_site")  # fixtures that a page's test may name
+SITES = ("deployed_site", "fresh_site", "live_site", "split_site")  # fixtures that a page's test may name
 WINDOW = {"width": 1280, "height": 800}
 
 

@@ -191,7 +191,7 @@ function follow() {
   fillSearch();
   const { allTitle, pageTitle } = dashboard.dataset;
   document.querySelector("h1").textContent = chosen ? cityName(chosen) : allTitle;
-  document.title = `${chosen ? `${cityName(chosen)} · ` : ""}${pageTitle} · ${siteName}`;
+  document.title = [chosen && cityName(chosen), pageTitle, siteName].filter(Boolean).join(" · ");
   showKind(wanted.kind);
   tabs.show(wanted.tab || (chosen || wanted.q ? "stations" : "cities"));
   selectedId = wanted.station;

@@ -94,6 +94,7 @@ export class NearestPanel {
     if (found.length) return from;
     const [far] = nearest(this.world.stations.values(), origin, { suits, count: 1, reach: EVERYWHERE_M });
     const values = { reach: inMetres(REACH_M), name: far?.station.name, distance: far && inMetres(far.metres) };
-    return `${from} ${say(far ? `none-near-${kind}` : `none-${kind}`, values)}`;
+    const none = far ? "none-near" : "none";
+    return `${from} ${say(none + "-" + kind, values)}`;
   }
 }
