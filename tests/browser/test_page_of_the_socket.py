@@ -147,3 +147,17 @@ def test_a_page_whose_address_asks_too_much_waits_before_it_asks_again(page: Pag
     sockets[0].close(code=4429)
 
     expect(page.locator("#connection")).to_contain_text(re.compile(r"again in (1?[5-9]|1[0-6]) seconds"))
+
+
+def test_a_page_whose_request_is_refused_says_why_and_loads_no_longer(page: Page, live_site: LiveSite) -> None:
+    def ask_too_much(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        names = [f"city-{number}" for number in range(101)]
+        socket.on_message(lambda told: server.send(json.dumps(json.loads(told) | {"contracts": names})))
+
+    page.route_web_socket(re.compile("/ws/stations/"), ask_too_much)
+    page.goto("/stations/?contract=lyon")
+
+    expect(page.locator("#connection")).to_have_attribute("data-state", "offline")
+    expect(page.locator("#connection")).to_contain_text("Load the page again. The reason: Expected")
+    expect(page.locator("#dashboard")).to_have_attribute("data-state", "rejected")

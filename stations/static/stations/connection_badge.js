@@ -3,7 +3,7 @@
 import { ageOf } from "./feeds.js";
 import { say, sayMany } from "./texts.js";
 
-const LOOKS = { connecting: "connecting", loading: "connecting", live: "live", waiting: "offline", refused: "offline" };
+const LOOKS = { connecting: "connecting", loading: "connecting", live: "live", waiting: "offline", refused: "offline", rejected: "offline" };
 const MS_SHOWN_EVERY = 1000; // a figure that changes more often cannot be read
 
 /** Show the state of the socket and the feeds. Return a function that shows the measured milliseconds. */

@@ -146,8 +146,12 @@ export class LiveSocket extends EventTarget {
     else this.subscribe();
   }
 
+  /** Keep the reason of a refusal. A request that is refused while the socket stays open gets no other answer. */
   error(frame) {
     this.refusal = frame.message;
+    if (!this.asking) return;
+    this.asking = this.missed = false;
+    this.tell("rejected", { reason: this.refusal });
   }
 
   /** Return the milliseconds from `at`, by the server's clock, until now; 0 if `at` is yet to come. */
