@@ -17,7 +17,7 @@ from stations.feeds.active_feeds import active_feeds
 from stations.forecast import learning, scoring, written
 from stations.forecast.learning import City, Knowledge, day_to_learn, knowledge_of, learn
 from stations.history.samples import moment
-from stations.live.feed_health import Condition, feeds_remembered, health_of
+from stations.live.feed_health import Condition, health_of
 from stations.models import Station
 
 logger = logging.getLogger(__name__)
@@ -186,5 +186,5 @@ def start_in_process() -> ForecasterThread:
 
 def _is_old(city: City) -> bool:
     """Return True if the feed answers, but what it says is old."""
-    health = health_of(city.contract, feeds_remembered())
+    health = health_of(city.contract)
     return health is not None and health.condition(clock.now()) == Condition.STALE

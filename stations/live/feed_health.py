@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext as _
 
 from eventbus import clock
@@ -15,6 +15,7 @@ from stations.events import PollFinished
 from stations.feeds.active_feeds import ActiveFeed, active_feeds
 from stations.feeds.registry import is_recorded, is_simulated
 from stations.live.all_languages import in_every_language
+from stations.live.last_polls import IsLastPoll
 from stations.models import PollPlan, PollRun
 
 LATE_AFTER_INTERVALS = 2  # one poll may be missed, for example when its process restarts
@@ -95,32 +96,30 @@ class FeedHealth(NamedTuple):
         }
 
 
-def feeds_remembered() -> list[FeedHealth]:
-    """Return the health of each feed of the settings, from its rows. Raises DatabaseError."""
-    return [_stored_health(feed, runs) for feed, runs in _last_runs()]
+def feeds_remembered(feeds: Iterable[ActiveFeed] | None = None) -> list[FeedHealth]:
+    """Return the health of these feeds, or of each of the settings, from its rows. Raises DatabaseError."""
+    return [_stored_health(feed, runs) for feed, runs in _last_runs(feeds)]
 
 
-def _last_runs() -> list[tuple[ActiveFeed, list[Any]]]:
-    """Return each feed of the settings with its last poll, and its last good one if that is another.
+def health_of(contract: str) -> FeedHealth | None:
+    """Return the health of the feed that supplies this contract's stations, from its rows. Raises DatabaseError."""
+    feed = active_feeds().feed_of(contract)
+    return feeds_remembered([feed])[0] if feed else None
+
+
+def _last_runs(feeds: Iterable[ActiveFeed] | None = None) -> list[tuple[ActiveFeed, list[Any]]]:
+    """Return each feed with its last poll, and its last good one if that is another.
 
     One query reads them by their index, with the plan's `interval_ms` and `running`. A poll without a plan has None.
     """
-    feeds, which = active_feeds().feeds, Q(pk__in=[])
-    for feed in feeds:
-        newest = PollRun.objects.filter(feed=feed.name).order_by("-started").values("id")
-        which |= Q(id=Subquery(newest[:1])) | Q(id=Subquery(newest.filter(outcome=PollRun.Outcome.OK)[:1]))
+    feeds = active_feeds().feeds if feeds is None else list(feeds)
     plan = PollPlan.objects.filter(feed=OuterRef("feed"))
     planned = {name: Subquery(plan.values(name)) for name in ("interval_ms", "running")}
     found: dict[str, list[Any]] = {feed.name: [] for feed in feeds}
-    for run in PollRun.objects.filter(which).annotate(**planned).order_by("-started"):
+    last = IsLastPoll([feed.name for feed in feeds])
+    for run in PollRun.objects.filter(last).annotate(**planned).order_by("-started"):
         found[run.feed].append(run)
     return [(feed, found[feed.name]) for feed in feeds]
-
-
-def health_of(contract: str, feeds: Iterable[FeedHealth]) -> FeedHealth | None:
-    """Return the health of the feed that supplies this contract's stations."""
-    feed = active_feeds().feed_of(contract)
-    return next((health for health in feeds if health.feed == feed), None)
 
 
 def problems() -> list[Problem]:

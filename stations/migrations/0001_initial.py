@@ -157,6 +157,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'station',
                 'verbose_name_plural': 'stations',
                 'permissions': (('rule_station', 'Can hold and release stations'),),
+                'indexes': [models.Index(fields=['feed', 'contract'], name='station_city')],
                 'constraints': [models.UniqueConstraint(fields=('feed', 'station_id'), name='station_key'), models.CheckConstraint(condition=models.Q(('version__gte', 1)), name='station_version_from_one'), models.CheckConstraint(condition=models.Q(('lat__range', (-90, 90)), ('lng__range', (-180, 180))), name='station_on_earth')],
             },
         ),
@@ -198,7 +199,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'station change',
                 'verbose_name_plural': 'station changes',
-                'indexes': [models.Index(fields=['at'], name='stationhistory_at')],
+                'indexes': [models.Index(fields=['at'], name='stationhistory_at'), models.Index(fields=['contract', 'at'], name='stationhistory_city')],
                 'constraints': [models.UniqueConstraint(fields=('feed', 'station_id', 'version'), name='stationhistory_key')],
             },
         ),

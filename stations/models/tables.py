@@ -61,6 +61,7 @@ class Station(models.Model):
             models.CheckConstraint(condition=Q(version__gte=1), name="station_version_from_one"),
             models.CheckConstraint(condition=Q(lat__range=(-90, 90), lng__range=(-180, 180)), name="station_on_earth"),
         )
+        indexes = (models.Index(fields=("feed", "contract"), name="station_city"),)  # a city's page reads its rows only
 
     def __str__(self) -> str:
         return f"{self.feed} {self.station_id} {self.name}"
@@ -109,8 +110,11 @@ class StationHistory(models.Model):
             # A station's page reads by it too: its last changes, newest version first.
             models.UniqueConstraint(fields=("feed", "station_id", "version"), name="stationhistory_key"),
         )
-        # For the newest changes of all stations, and for deleting the oldest.
-        indexes = (models.Index(fields=("at",), name="stationhistory_at"),)
+        # For the newest changes of all stations and for deleting the oldest; and for the newest changes of a city.
+        indexes = (
+            models.Index(fields=("at",), name="stationhistory_at"),
+            models.Index(fields=("contract", "at"), name="stationhistory_city"),
+        )
 
     def __str__(self) -> str:
         return f"{self.feed} {self.station_id} v{self.version}"

@@ -47,8 +47,17 @@ class City(NamedTuple):
 
 def cities() -> list[City]:
     """Return every contract of the shown feeds with at least one station that is not gone, by the city's name."""
+    return sorted(_counted(active_feeds().condition()), key=lambda city: city.name)
+
+
+def city(contract: str) -> City | None:
+    """Return one of these, from its own rows alone; None if it has no station."""
+    return next(iter(_counted(active_feeds().condition_of(contract))), None)
+
+
+def _counted(shown: Q) -> list[City]:
     counted = (
-        Station.objects.filter(active_feeds().condition(), gone=False, held="")
+        Station.objects.filter(shown, gone=False, held="")
         .values("contract")
         .annotate(
             stations=Count("id", filter=OPEN),
@@ -61,7 +70,7 @@ def cities() -> list[City]:
             changed_at=Max("polled_at"),
         )
     )
-    return sorted((City(**_named(row["contract"]), **row) for row in counted), key=lambda city: city.name)
+    return [City(**_named(row["contract"]), **row) for row in counted]
 
 
 def total(counted: Iterable[City]) -> City:

@@ -23,16 +23,17 @@ ROWS_SHOWN = 100  # on a page of the list; and the most held rows
 @require_safe
 def feed(request: HttpRequest, feed: str) -> HttpResponse:
     """Show a feed in use. Complete without JavaScript."""
-    if active_feeds().named(feed) is None:
+    active = active_feeds().named(feed)
+    if active is None:
         raise Http404
-    health = [one for one in feeds_remembered() if one.feed.name == feed]
+    health = feeds_remembered([active])
     rows = Station.objects.filter(feed=feed, gone=False).order_by("station_id")
     now = clock.now()
     record, rhythm = record_of(feed, now=now), rhythm_of(feed, now=now)
     context = {
         "feed": feed,
         "feeds": feeds_told(health),
-        "health": health[0] if health else None,
+        "health": health[0],
         "record": record,
         "shares": [100 * share if share is not None else None for share in record[1:3] + record[6:]],
         "hours": RECORD_HOURS,

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from django.conf import settings
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext
@@ -19,6 +19,7 @@ from stations.feeds.cities import LIVE
 from stations.feeds.feed_interface import Bad
 from stations.feeds.feed_names import REPLAY
 from stations.feeds.registry import SIMULATOR, is_recorded, is_simulated
+from stations.feeds.row_condition import IsAmong
 from stations.forecast.showing import shown_forecast
 from stations.forms import RemarkForm
 from stations.live import live_updates
@@ -40,18 +41,17 @@ MAY_LOCATE = "geolocation=(self)"  # the browser tells the page, and the page te
 
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
-    """Show all stations: every city's figures, and with `?contract=` one city's table. Complete without JavaScript."""
+    """Show all stations: every city's figures, or with `?contract=` one city's alone. Complete without JavaScript."""
     return show_dashboard(request)
 
 
 def show_dashboard(request: HttpRequest, *, status: int = 200, remark_form: RemarkForm | None = None) -> HttpResponse:
     """Return the dashboard, also with a refused remark in its form."""
-    cities = statistics.cities()
     contract = request.GET.get("contract", "").strip().casefold()
     query = request.GET.get("q", "").strip()[: search.QUERY_LENGTH_MAX]
-    chosen = next((city for city in cities if city.contract == contract), None)
-    feeds = feeds_remembered()
-    concerned = [health_of(contract, feeds)] if chosen else feeds
+    chosen = statistics.city(contract) if contract else None
+    cities = [chosen] if chosen else statistics.cities()
+    concerned = [health_of(contract)] if chosen else feeds_remembered()
     told = feeds_told(concerned)
     context = {
         "cities": cities,
@@ -64,7 +64,7 @@ def show_dashboard(request: HttpRequest, *, status: int = 200, remark_form: Rema
         "remarks": Remark.objects.order_by("-at")[:REMARKS_SHOWN],
         "feeds": told,
         "is_live": all(feed["condition"] == Condition.GOOD for feed in told),
-        "places": [{"contract": c.name, "name": c.city, "lat": c.lat, "lng": c.lng} for c in LIVE],
+        "places": [{"contract": c.name, "name": c.city, "service": c.commercial_name} for c in LIVE],
         "may_produce": may_produce(request.user),
         "remark_form": remark_form or RemarkForm(),
         "box_is_open": remark_box.is_open(),
@@ -83,11 +83,12 @@ def show_dashboard(request: HttpRequest, *, status: int = 200, remark_form: Rema
 @require_safe
 def station(request: HttpRequest, feed: str, station_id: str) -> HttpResponse:
     """Show one station: its state, its last changes, its last hours. An unknown one gets a 404 page with advice."""
-    found = Station.objects.filter(feed=feed, station_id=station_id).first() if active_feeds().named(feed) else None
-    if found is None:
+    active = active_feeds().named(feed)
+    found = Station.objects.filter(feed=feed, station_id=station_id).first() if active else None
+    if active is None or found is None:
         return render(request, "stations/no_station.html", {"feed": feed, "station_id": station_id}, status=404)
     now = clock.now()
-    health = next((one for one in feeds_remembered() if one.feed.name == feed), None)
+    health = feeds_remembered([active])[0]
     near = neighbours(found)
     context = {
         "station": found,
@@ -97,12 +98,12 @@ def station(request: HttpRequest, feed: str, station_id: str) -> HttpResponse:
         "chart": statistics.chart(found, now=now),
         "chart_hours": statistics.CHART_HOURS,
         "neighbours": near,
-        "forecast": shown_forecast(found, near, is_live=health is not None and health.condition(now) == Condition.GOOD),
+        "forecast": shown_forecast(found, near, is_live=health.condition(now) == Condition.GOOD),
         "alerts": panel(request, found),
         "raw": msgspec.json.format(msgspec.json.encode(StationView.of(found)), indent=1).decode(),
         **_ground(),
-        "answered_at": health and health.good_at,
-        "seen_at": found.seen_at if found.bad or found.gone else health and health.good_at,
+        "answered_at": health.good_at,
+        "seen_at": found.seen_at if found.bad or found.gone else health.good_at,
         "feeds": feeds_told([health]),
         "simulated": is_simulated(feed),
         "recorded": is_recorded(feed),
@@ -124,7 +125,8 @@ def state(request: HttpRequest) -> HttpResponse:
     if running is not None:
         told = running.written(contracts)
     else:
-        rows = _shown().filter(gone=False, held="")
+        wanted = Q(IsAmong(("contract",), [(name,) for name in contracts])) if contracts else Q()
+        rows = Station.objects.filter(wanted, _shown(), gone=False, held="")
         told = LiveState((StationView.of(row) for row in rows), epoch="").written(contracts)
     return HttpResponse(told, content_type="application/json", headers={"Cache-Control": "no-store"})
 
@@ -149,23 +151,22 @@ def _ground() -> dict[str, object]:
     }
 
 
-def _shown() -> QuerySet[Station]:
-    return Station.objects.filter(active_feeds().condition())
+def _shown(contract: str = "") -> Q:
+    """Return the condition on rows of the shown feeds: of one contract, or of all."""
+    return active_feeds().condition_of(contract) if contract else active_feeds().condition()
 
 
 def _page_of_stations(number: str | None, chosen: City | None, query: str, cities: Iterable[City]) -> Page[Station]:
     """Return a page of the stations that are searched for, of one city or of all."""
-    stations = _shown().filter(gone=False, held="").order_by("name", "station_id")
-    if chosen:
-        stations = stations.filter(contract=chosen.contract)
+    shown = _shown(chosen.contract if chosen else "")
+    stations = Station.objects.filter(shown, gone=False, held="").order_by("name", "station_id")
     found = search.found(stations, query, cities={city.contract: city.name for city in cities})
     return Paginator(found, STATIONS_SHOWN).get_page(number)
 
 
 def _last_changes(contract: str) -> list[dict[str, object]]:
     """Return the newest changes, each with its station's name."""
-    rows = StationHistory.objects.filter(active_feeds().condition()).order_by("-at", "-id")
-    newest = list((rows.filter(contract=contract) if contract else rows)[:CHANGES_SHOWN])
+    newest = list(StationHistory.objects.filter(_shown(contract)).order_by("-at", "-id")[:CHANGES_SHOWN])
     named = Station.objects.filter(
         feed__in={row.feed for row in newest}, station_id__in={row.station_id for row in newest}
     )

@@ -41,6 +41,8 @@ const asksForTiles = Boolean(dashboard.dataset.tileUrl || dashboard.dataset.mapF
 const siteName = document.title.split(" · ").at(-1);
 const world = new StationStore();
 const cityName = (contract) => places.get(contract)?.name ?? contract.charAt(0).toUpperCase() + contract.slice(1);
+const cityLabel = (contract) => [cityName(contract), places.get(contract)?.service].filter(Boolean).join(" · ");
+const byName = new Intl.Collator(document.documentElement.lang, { numeric: true }).compare;
 const href = (station) => `${dashboard.dataset.stationsUrl}${[station.feed.replace(":", "-"), station.station_id].map(encodeURIComponent).join("/")}/`;
 
 const socket = new LiveSocket(dashboard.dataset.socket, () => ({ contracts: followed.contracts, world: true }));
@@ -160,12 +162,15 @@ function render() {
   });
 }
 
+/** Offer every city, in the order of names: the page of a city comes with its own alone. */
 function offerCities() {
   for (const option of [...city.options]) if (option.value && !world.cities.has(option.value)) option.remove();
   const offered = new Set([...city.options].map((option) => option.value));
-  for (const contract of world.cities.keys()) {
-    if (!offered.has(contract)) city.add(new Option(cityName(contract), contract));
-  }
+  const missing = [...world.cities.keys()].filter((contract) => !offered.has(contract));
+  if (!missing.length) return;
+  const options = [...city.options].slice(1).concat(missing.map((contract) => new Option(cityLabel(contract), contract)));
+  city.append(...options.sort((one, other) => byName(one.text, other.text)));
+  city.value = chosen;
 }
 
 /** Choose another city, or all (""). Each choice is an entry of its own in the browser's history. */

@@ -35,6 +35,8 @@ export class CityTable {
     this.body = table.tBodies[0];
     this.cityName = cityName;
     this.rows = new Map([...this.body.rows].map((row) => [row.dataset.contract, row]));
+    this.shown = new WeakMap(); // row -> the figures in it
+    this.order = new Intl.Collator(document.documentElement.lang, { numeric: true });
     this.body.addEventListener("click", (event) => {
       const link = event.target.closest("a");
       if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -43,28 +45,32 @@ export class CityTable {
     });
   }
 
-  /** Show these cities, by contract, and hide all others. */
+  /** Show these cities, by contract, and hide all others. A city whose figures are the same object as before is left alone. */
   update(cities) {
-    for (const [contract, row] of this.rows) row.hidden = !cities.has(contract);
+    for (const [contract, row] of this.rows) row.hidden = !cities.get(contract)?.listed;
+    this.add([...cities.values()].filter(({ contract, listed }) => listed && !this.rows.has(contract)));
     for (const city of cities.values()) {
-      const row = this.rows.get(city.contract) ?? (city.listed ? this.add(city.contract) : null);
-      if (!row) continue;
-      row.hidden = city.listed === 0;
+      const row = this.rows.get(city.contract);
+      if (!row || this.shown.get(row) === city) continue;
+      this.shown.set(row, city);
       showFigures(row, city);
     }
   }
 
-  add(contract) {
+  /** Add a row for each of these cities, all in the order of names. */
+  add(cities) {
+    if (!cities.length) return;
+    for (const { contract } of cities) this.rows.set(contract, this.row(contract));
+    const named = [...this.rows.values()].map((row) => ({ row, name: row.querySelector("a").textContent }));
+    this.body.append(...named.sort((one, other) => this.order.compare(one.name, other.name)).map(({ row }) => row));
+  }
+
+  row(contract) {
     const row = document.getElementById("city-template").content.firstElementChild.cloneNode(true);
     row.dataset.contract = contract;
     const link = row.querySelector("a");
     link.href = `?contract=${encodeURIComponent(contract)}`;
     link.textContent = this.cityName(contract);
-    this.rows.set(contract, row);
-    const after = [...this.rows.values()].find(
-      (other) => other !== row && other.querySelector("a").textContent.localeCompare(link.textContent) > 0,
-    );
-    this.body.insertBefore(row, after ?? null);
     return row;
   }
 }
