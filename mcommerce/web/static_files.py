@@ -7,7 +7,7 @@ from django.conf import settings
 from whitenoise import WhiteNoise
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-from mcommerce.web.minified import MinifiedFiles, is_ours
+from mcommerce.web.own_files.storage import OwnFiles, is_ours
 
 HASHED_NAME = r"\.[0-9a-f]{12}\."  # what Django's manifest storage puts into a name; such a file never changes
 
@@ -17,9 +17,10 @@ NOT_LOADED = "django_htmx/ext/"  # they import htmx by a bare name, which only b
 
 
 class HashedFiles(CompressedManifestStaticFilesStorage):
-    """A storage that minifies, hashes and compresses files.
+    """A storage that bundles, minifies, hashes and compresses files.
 
-    It also hashes imports of JavaScript modules, so none is stale. It minifies the project's own files only.
+    It also hashes imports of JavaScript modules, so none is stale. It minifies the project's own files only, and puts
+    the modules that a script imports into it.
     """
 
     support_js_module_import_aggregation = True
@@ -31,7 +32,7 @@ class HashedFiles(CompressedManifestStaticFilesStorage):
 
 
 def _minified(storage: Any, path: str) -> tuple[Any, str]:
-    return (MinifiedFiles(storage) if is_ours(storage, path) else storage), path
+    return (OwnFiles(storage) if is_ours(storage, path) else storage), path
 
 
 def before(pages: Any) -> WhiteNoise:

@@ -1,19 +1,13 @@
-"""The project's own scripts and style sheets without comments and blanks, for a deployed site.
+"""Scripts and style sheets without comments and needless blanks.
 
 The names in them stay as they are, so an error that a visitor reports can be found in the source.
 """
 
 import re
-from pathlib import Path
-from typing import Any
 
 import rcssmin
 import rjsmin
-from django.conf import settings
-from django.core.files.base import ContentFile
-from django.core.files.storage import Storage
 
-OF_OTHERS = {"site-packages", "vendor"}  # folders of what others wrote, which comes as they ship it
 TEMPLATE = re.compile(r"`(?:[^`\\]|\\.)*`")
 FILLED = re.compile(r"\$?\{[^{}]*\}")
 
@@ -46,21 +40,3 @@ def minified_sheet(sheet: str) -> str:
 
 
 MINIFIERS = {".js": minified_script, ".css": minified_sheet}
-
-
-def is_ours(storage: Any, path: str) -> bool:
-    """Return True for a script or sheet that was written for this project."""
-    whole = Path(storage.path(path))
-    inside = whole.is_relative_to(settings.BASE_DIR)
-    return inside and whole.suffix in MINIFIERS and OF_OTHERS.isdisjoint(whole.relative_to(settings.BASE_DIR).parts)
-
-
-class MinifiedFiles:
-    """The files of a storage, as far as the collector of static files opens them, minified."""
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-
-    def open(self, path: str) -> ContentFile:
-        with self._storage.open(path) as file:
-            return ContentFile(MINIFIERS[Path(path).suffix](file.read().decode()).encode())
