@@ -68,8 +68,8 @@ def fill(world: World) -> None:
     change = {"kinds": "'[\"taken\"]'", "taken": "1", "returned": "0", "at": "%s"}
     _write(StationHistory, world.stations, now, station | counts | change)
     poll = {"feed": "'gbfs:city-' || i", "started": "%s", "ms": "1", "fetched": str(world.each), "outcome": "'ok'"}
-    zeros = {"changed": "0", "appeared": "0", "gone": "0", "bad": "'{}'", "reason": "''", "detail": "''"}
-    _write(PollRun, world.feeds, now, poll | zeros)
+    zeros = dict.fromkeys(("changed", "appeared", "gone", "jumps", "shifted"), "0")
+    _write(PollRun, world.feeds, now, poll | zeros | {"bad": "'{}'", "reason": "''", "detail": "''"})
     plan = {"feed": "'gbfs:city-' || i", "running": "true", "interval_ms": "60000", "calls_left": "0"}
     _write(PollPlan, world.feeds, now, plan | {"changed_at": "%s"})
     with connection.cursor() as cursor:

@@ -19,7 +19,7 @@ NAMES: dict[str, Any] = {
     **dict.fromkeys(
         ("slug", "feed", "station_id", "contract", "provider", "uidb36", "cause", "group", "action", "wire_type"), "x"
     ),
-    **dict.fromkeys(("version", "document", "key", "projection", "step"), "x"),
+    **dict.fromkeys(("version", "document", "key", "projection", "step", "unknown"), "x"),
     "app_label": "accounts",
     "name": f"{AN_ID}-card.webp",
 }
