@@ -5,10 +5,11 @@ longer than `seconds`. Then the caller cuts the connection, which ends the threa
 """
 
 import ipaddress
+import logging
 import socket
 import threading
 from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -17,8 +18,6 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-
-from outside.unlogged import unlogged
 
 CHUNK_BYTES = 64 * 2**10  # unpacked bytes per read: an answer exceeds its limit by at most this much
 CONNECT_SECONDS = 3.05  # just above one TCP retransmission; less when less time is left
@@ -105,7 +104,7 @@ class _PendingRequest:
         self._asked = {"method": method, "url": url, **asked}
         self._seconds, self._bytes_max, self._trust_env = seconds, bytes_max, trust_env
         self._public_only = public_only
-        self._logged = unlogged() if secret_url else nullcontext()
+        self.secret_url = secret_url
         self._lock = threading.Lock()
         self._lines: list[socket.socket] = []
         self._over = False
@@ -121,8 +120,7 @@ class _PendingRequest:
     def run(self) -> None:
         _here.question = self
         try:
-            with self._logged:
-                self.answer = self._ask()
+            self.answer = self._ask()
         except NoAnswer as failure:
             self.failure = failure
         except Exception as error:
@@ -188,10 +186,22 @@ class _PendingRequest:
 
 
 class _ThreadState(threading.local):
-    question: _PendingRequest
+    question: _PendingRequest  # missing in threads that send no request
 
 
 _here = _ThreadState()
+
+# The loggers that name a request's address. A parent's filter does not see the records of its children.
+LOGGERS = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.split(".")[0] == "urllib3"]
+
+
+def _may_be_logged(_record: logging.LogRecord) -> bool:
+    question = getattr(_here, "question", None)
+    return question is None or not question.secret_url
+
+
+for _logger in LOGGERS:
+    _logger.addFilter(_may_be_logged)
 
 
 class _Held(HTTPConnection):

@@ -5,7 +5,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -69,7 +68,31 @@ def by_webhook(due: list[ToldFault], now: datetime) -> None:
     """Post the notice of one fault as JSON, signed. Raises NoAnswer, ServiceUnavailable, and WebhookRefused."""
     [fault] = due
     what = fault.webhook_due
-    body = msgspec.json.encode(
+    body = _body(what, fault, now)
+    url = settings.EVENTBUS_NOTIFY_WEBHOOK
+    headers = {
+        "Content-Type": "application/json",
+        ID_HEADER: notice_id(what, fault),
+        SIGNATURE_HEADER: sign(body, secret=settings.EVENTBUS_NOTIFY_SECRET, at=int(now.timestamp())),
+    }
+    with service("webhook of notices", at=urlsplit(url).netloc).asked():
+        answer = http.ask(
+            "POST",
+            url,
+            seconds=WEBHOOK_SECONDS,
+            bytes_max=ANSWER_BYTES_MAX,
+            secret_url=True,
+            data=body,
+            headers=headers,
+        )
+        if answer.status >= 500:
+            raise WebhookRefused(WRONG % answer.status)
+    if not 200 <= answer.status < 300:  # it answers: the circuit breaker stays closed, and the next try is soon
+        raise WebhookRefused(WRONG % answer.status)
+
+
+def _body(what: str, fault: ToldFault, now: datetime) -> bytes:
+    return msgspec.json.encode(
         {
             "id": notice_id(what, fault),
             "type": f"fault.{what}",
@@ -82,19 +105,6 @@ def by_webhook(due: list[ToldFault], now: datetime) -> None:
             "link": _link(fault),
         }
     )
-    url = settings.EVENTBUS_NOTIFY_WEBHOOK
-    headers = {
-        "Content-Type": "application/json",
-        ID_HEADER: notice_id(what, fault),
-        SIGNATURE_HEADER: sign(body, secret=settings.EVENTBUS_NOTIFY_SECRET, at=int(now.timestamp())),
-    }
-    with service("webhook of notices", at=urlsplit(url).netloc).asked():
-        limits: dict[str, Any] = {"seconds": WEBHOOK_SECONDS, "bytes_max": ANSWER_BYTES_MAX}
-        answer = http.ask("POST", url, **limits, secret_url=True, data=body, headers=headers)
-        if answer.status >= 500:
-            raise WebhookRefused(WRONG % answer.status)
-    if not 200 <= answer.status < 300:  # it answers: the circuit breaker stays closed, and the next try is soon
-        raise WebhookRefused(WRONG % answer.status)
 
 
 class WebhookRefused(ServiceUnavailable):

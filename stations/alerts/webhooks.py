@@ -6,7 +6,6 @@ call an operator.
 
 import ipaddress
 from datetime import timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -71,14 +70,17 @@ def post(event: StationWebhookDue) -> str | None:
         ID_HEADER: _id(alert),
         SIGNATURE_HEADER: sign(body, secret=alert.secret, at=int(now.timestamp())),
     }
-    limits: dict[str, Any] = {
-        "seconds": WEBHOOK_SECONDS,
-        "bytes_max": ANSWER_BYTES_MAX,
-        "public_only": not settings.STATIONS_PRIVATE_WEBHOOKS,
-        "secret_url": True,
-    }
     try:
-        answer = http.ask("POST", alert.webhook, **limits, data=body, headers=headers)
+        answer = http.ask(
+            "POST",
+            alert.webhook,
+            seconds=WEBHOOK_SECONDS,
+            bytes_max=ANSWER_BYTES_MAX,
+            public_only=not settings.STATIONS_PRIVATE_WEBHOOKS,
+            secret_url=True,
+            data=body,
+            headers=headers,
+        )
     except http.NoAnswer as none:
         return str(none)
     return TAKEN if 200 <= answer.status < 300 else f"refused with status {answer.status}"

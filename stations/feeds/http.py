@@ -16,7 +16,7 @@ import requests
 from django.conf import settings
 
 from outside.circuit_breaker import CircuitOpen, service
-from outside.http import Answer, NoAnswer, Why, ask
+from outside.http import LOGGERS, Answer, NoAnswer, Why, ask
 from stations.feeds.feed_errors import Failure, failure_of_status
 from stations.feeds.feed_interface import PollFailed
 
@@ -53,9 +53,8 @@ class _KeyCover(logging.Filter):
 
 
 _COVER = _KeyCover()
-for _name in ("urllib3.connectionpool", "urllib3.connection", "urllib3.util.retry", "urllib3.response"):
-    # A parent logger's filter does not see the records of its children, so each logger gets it.
-    logging.getLogger(_name).addFilter(_COVER)
+for _logger in LOGGERS:
+    _logger.addFilter(_COVER)
 
 
 class _KeyInQuery(requests.auth.AuthBase):
