@@ -21,7 +21,6 @@ from stations.models import PollPlan, PollRun, Remark, RemarkBox, Station, Stati
 from stations.services import recording, rulings, search
 
 RULED_AT_ONCE_MAX = 1_000  # stations of one action: each takes some milliseconds while the page waits
-ROW_ID_DIGITS = 19  # a longer number is the id of no row, and more than a database compares
 BUTTON = '<button type="submit" class="button" name="{}" value="{}">{}<span class="visually-hidden"> {}</span></button>'
 ANY_REASON = "any"  # of the filter by quarantine
 STATUSES = ("OPEN", "CLOSED", "UNKNOWN")  # the words of real feeds, and the one stored when a feed gives none
@@ -94,11 +93,11 @@ class StationAdmin(ReadOnly, BigTable):
 
     @admin.action(description=_("Hold: keep them apart from the stations for riders"), permissions=["rule"])
     def hold(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
-        self._rule(request, queryset, held=True)
+        self._rule(request, list(queryset[:RULED_AT_ONCE_MAX]), held=True)
 
     @admin.action(description=_("Release: show them to riders, whatever their rows look like"), permissions=["rule"])
     def release(self, request: HttpRequest, queryset: QuerySet[Station]) -> None:
-        self._rule(request, queryset, held=False)
+        self._rule(request, list(queryset[:RULED_AT_ONCE_MAX]), held=False)
 
     def get_list_display(self, request: HttpRequest) -> Any:
         return (*self.list_display, "button") if self.has_rule_permission(request) else self.list_display
@@ -115,15 +114,11 @@ class StationAdmin(ReadOnly, BigTable):
             return super().changelist_view(request, extra_context)
         if not self.has_rule_permission(request):
             raise PermissionDenied
-        row = request.POST[pressed]
-        chosen = (
-            Station.objects.filter(pk=row) if row.isdecimal() and len(row) < ROW_ID_DIGITS else Station.objects.none()
-        )
-        self._rule(request, chosen, held=self.rule_buttons[pressed])
+        row = self.get_object(request, request.POST[pressed])
+        self._rule(request, [row] if row else [], held=self.rule_buttons[pressed])
         return HttpResponseRedirect(request.get_full_path())
 
-    def _rule(self, request: HttpRequest, queryset: QuerySet[Station], *, held: bool) -> None:
-        chosen = list(queryset[:RULED_AT_ONCE_MAX])
+    def _rule(self, request: HttpRequest, chosen: list[Station], *, held: bool) -> None:
         words = Hold.BY_HAND.value if held else "released by staff"
         who = cast(UUID, request.user.pk)  # the actions need a permission
         with transaction.atomic():
