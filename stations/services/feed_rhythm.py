@@ -7,9 +7,9 @@ from statistics import median
 from typing import NamedTuple
 
 from stations.models import PollRun
+from stations.services.feed_record import RECORD_HOURS
 
-LOOKED_BACK = timedelta(hours=24)  # a day and a night
-POLLS_MAX = 5_000  # the newest of them: some 20 ms; of one poll in ten seconds they are half a day
+POLLS_MAX = 5_000  # the newest: SQLite reads them in some 45 ms; of one poll in ten seconds they are half a day
 
 
 class Rhythm(NamedTuple):
@@ -38,8 +38,8 @@ class _Poll(NamedTuple):
 
 
 def rhythm_of(feed: str, *, now: datetime) -> Rhythm:
-    """Return the rhythm of a feed's newest polls, at most POLLS_MAX, in the last LOOKED_BACK."""
-    rows = PollRun.objects.filter(feed=feed, started__gte=now - LOOKED_BACK).order_by("-started")
+    """Return the rhythm of a feed's newest polls, at most POLLS_MAX, in the last RECORD_HOURS."""
+    rows = PollRun.objects.filter(feed=feed, started__gte=now - timedelta(hours=RECORD_HOURS)).order_by("-started")
     polls = [_Poll(*row) for row in rows.values_list(*_Poll._fields)[:POLLS_MAX]][::-1]
     return Rhythm(
         since=polls[0].started if polls else None,
