@@ -59,8 +59,8 @@ class StaticFiles:
             await send({"type": "http.response.body", "body": b"Not found"})
             return
         answer = await asyncio.to_thread(file.get_response, scope["method"], _environ(scope))
-        await _send_start(send, answer.status, answer.headers)
         try:
+            await _send_start(send, answer.status, answer.headers)
             while answer.file and (block := await asyncio.to_thread(answer.file.read, BLOCK_BYTES)):
                 await send({"type": "http.response.body", "body": block, "more_body": True})
             await send({"type": "http.response.body"})
