@@ -17,7 +17,7 @@ CITY = "(i / {each})"
 
 
 class World(NamedTuple):
-    """So many feeds, each with a city of so many stations."""
+    """The number of feeds, each with one city, and the stations of each city."""
 
     feeds: int
     each: int
@@ -77,7 +77,7 @@ def fill(world: World) -> None:
 
 
 def _write(model: type[models.Model], count: int, now: object, values: dict[str, str]) -> None:
-    """Replace a table's rows by so many. `values` are SQL by column, in which `i` counts and `%s` is now."""
+    """Replace a table's rows by `count` new ones. `values` are SQL by column: `i` counts the rows, `%s` is now."""
     table, columns = model._meta.db_table, ", ".join(values)
     chosen = ", ".join(values.values())
     numbers = NUMBERS.format(count=count)

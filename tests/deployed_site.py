@@ -13,15 +13,7 @@ from pathlib import Path
 from tests.live_site import ROOT, LiveSite
 
 PROXY_HEADERS = {"X-Forwarded-Proto": "https"}
-LEFT_OUT = (
-    ".*",
-    "var",
-    "tests",
-    "staticfiles",
-    "benchmarks",
-    "docs",
-    "__pycache__",
-)  # of the image, or of no use in it
+LEFT_OUT = (".*", "var", "tests", "staticfiles", "benchmarks", "docs", "__pycache__")  # a site runs without them
 
 
 class DeployedSite(LiveSite):

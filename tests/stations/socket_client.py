@@ -75,8 +75,9 @@ def polled(
     listed = {*held, *stations} - {*gone}
     fetched = Fetched(readings=readings, bad=Counter((faults or {}).values()), listed=listed, faults=faults or {})
     changes = diff(held, fetched)
-    asked = {"feed": feed, "asked_at": at, "updated_at": updated_at}
-    poll = recording.Poll(**asked, began=perf_counter(), bad=fetched.bad, changes=changes)
+    poll = recording.Poll(
+        feed=feed, asked_at=at, began=perf_counter(), bad=fetched.bad, changes=changes, updated_at=updated_at
+    )
     recording.record_poll(poll=poll, now=at)
 
 

@@ -62,13 +62,13 @@ def rows_read(client: Client, path: str) -> int:
     of_stations = [one["sql"] for one in asked if any(table in one["sql"] for table in TABLES)]
     assert of_stations
     with connection.cursor() as cursor:
-        return sum(_steps(cursor, sql) if connection.vendor == "sqlite" else _rows(cursor, sql) for sql in of_stations)
+        return sum(_steps(sql) if connection.vendor == "sqlite" else _rows(cursor, sql) for sql in of_stations)
 
 
 STEPS = 100  # of SQLite's machine, between two calls of our counter
 
 
-def _steps(cursor: object, sql: str) -> int:
+def _steps(sql: str) -> int:
     counted = []
     connection.connection.set_progress_handler(lambda: counted.append(STEPS) and 0, STEPS)
     try:
