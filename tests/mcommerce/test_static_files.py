@@ -73,3 +73,22 @@ def test_a_browser_that_takes_compressed_files_gets_one(server: tuple[str, int])
 )
 def test_other_requests_are_answered_too(server: tuple[str, int], request_line: str, status: bytes) -> None:
     assert ask(server, request_line).startswith(b"HTTP/1.1 " + status)
+
+
+def test_a_browser_that_leaves_before_the_first_byte_leaves_no_file_open(tmp_path: Path, settings: Any) -> None:
+    (tmp_path / "library.js").write_bytes(LARGE)
+    settings.STATIC_ROOT = tmp_path
+    files = StaticFiles()
+    [served] = files._files.values()
+    answers: list[Any] = []
+    respond = served.get_response
+    served.get_response = lambda *asked: answers.append(respond(*asked)) or answers[-1]
+
+    async def gone(message: Any) -> None:
+        raise OSError("the browser left")
+
+    scope = {"path": "/static/library.js", "method": "GET", "headers": []}
+    with pytest.raises(OSError, match="the browser left"):
+        asyncio.run(files(scope, None, gone))
+
+    assert [answer.file.closed for answer in answers] == [True]
