@@ -21,7 +21,9 @@ from stations.models import PollPlan, PollRun, Remark, RemarkBox, Station, Stati
 from stations.services import recording, rulings, search
 
 RULED_AT_ONCE_MAX = 1_000  # stations of one action: each takes some milliseconds while the page waits
-BUTTON = '<button type="submit" class="button" name="{}" value="{}">{}<span class="visually-hidden"> {}</span></button>'
+BUTTON = (
+    '<button type="submit" class="button" name="{name}" value="{row_id}" aria-label="{does}: {row}">{does}</button>'
+)
 ANY_REASON = "any"  # of the filter by quarantine
 STATUSES = ("OPEN", "CLOSED", "UNKNOWN")  # the words of real feeds, and the one stored when a feed gives none
 
@@ -105,8 +107,8 @@ class StationAdmin(ReadOnly, BigTable):
     @admin.display(description=_("one click"))
     def button(self, row: Station) -> str:
         """Return a button that holds or releases this station. The one that takes its place undoes it."""
-        name, words = ("release_one", _("Release")) if row.held else ("hold_one", _("Hold"))
-        return format_html(BUTTON, name, row.pk, words, row)
+        name, does = ("release_one", _("Release")) if row.held else ("hold_one", _("Hold"))
+        return format_html(BUTTON, name=name, row_id=row.pk, does=does, row=row)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         pressed = next((name for name in self.rule_buttons if name in request.POST), None)
