@@ -101,6 +101,7 @@ def test_no_permission_no_location_and_no_station_get_a_sentence_each(open_page,
 
 def test_keys_alone_find_the_nearest_from_the_map_and_from_a_searched_station(page: Page, live_site: LiveSite) -> None:
     see_live(page)
+    expect(page.locator("#map")).to_have_attribute("data-renders", re.compile(r"\d"))  # it is loaded after the list
     page.locator("#from-map").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#nearest-told")).to_have_text("From the map’s centre:")
