@@ -21,7 +21,7 @@ SITE := mcommerce stations outside eventbus manage.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev translations migrate run kafka test fuzz sweep sweep-postgresql sweep-kafka chaos containers drill rolling days traces mutants lint contract format reference bench screenshots vendor requirements clean
+.PHONY: help install install-dev translations migrate run kafka test test-all fuzz sweep sweep-postgresql sweep-kafka chaos containers drill rolling days traces mutants lint contract format reference bench screenshots vendor requirements clean
 
 help: ## say what can be done (this list)
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -49,13 +49,19 @@ free-ports: # runs before the packages are installed; the installation reports a
 kafka: install ## start a real Apache Kafka on 127.0.0.1:9092, by Docker or Java (BROKERS=3, KAFKA_PORT=9192)
 	@exec $(PY) -m tests.kafka --brokers $(BROKERS) --port $(KAFKA_PORT)
 
-test: install-dev ## lint and run every test: on SQLite, and what a database matters to on PostgreSQL again
-	@exec $(PY) tests/run
+test: install-dev ## what to run at each change: lint and tests, some ten minutes on two cores
+	@exec $(PY) -m pytest
+
+test-all: install-dev ## before a release: what takes minutes as well (docs/testing.md says what that is)
+test-all: export CONTAINERS := 1
+test-all: export FUZZ_EVERYTHING := 1
+test-all:
+	@exec $(PY) -m pytest -m ""
 
 fuzz: install-dev ## ask every route and form with all that nobody should write, the admin's as well (DATABASE_URL for PostgreSQL)
 fuzz: export FUZZ_EVERYTHING := 1
 fuzz:
-	$(PY) -m pytest tests/mcommerce/test_bad_input.py -s
+	$(PY) -m pytest -m '' -n0 -s tests/mcommerce/test_bad_input.py
 
 sweep: install-dev ## end the process, the connection, a handler or a thread at every failpoint, by twenty seeds
 	$(PY) -m tests.sweep --seeds 20
@@ -75,14 +81,14 @@ days: install-dev ## walk random days in the shop, others each time: RANDOM_DAYS
 days: export RANDOM_DAYS ?= 1000
 days: export RANDOM_SEED ?= $(shell date +%s)
 days:
-	$(PY) -m pytest tests/journeys/test_shop_machine.py -k keeps_its_promises -s
+	$(PY) -m pytest -m '' -n0 -s tests/journeys/test_shop_machine.py -k keeps_its_promises
 
 containers: install-dev ## run the services of compose.yaml without Docker, in namespaces of their own (Linux, as root), and try what strangers could
-	CONTAINERS=1 $(PY) -m pytest tests/containers
+	CONTAINERS=1 $(PY) -m pytest -m '' -n0 tests/containers
 
 FORGOTTEN ?= 60
 drill: install-dev ## restore a backup of the whole site over Kafka and PostgreSQL, as the manual says, and tell what it took (FORGOTTEN=60 orders)
-	FORGOTTEN_ORDERS=$(FORGOTTEN) $(PY) -m pytest tests/test_backup.py -m kafka -s -q
+	FORGOTTEN_ORDERS=$(FORGOTTEN) $(PY) -m pytest -m kafka -n0 -s -q tests/test_backup.py
 
 rolling: install-dev ## measure what a deploy costs: four workers under 500 events a second, a change of protocol, a slow handler
 	$(PY) -m tests.rolling
@@ -92,7 +98,7 @@ rolling: install-dev ## measure what a deploy costs: four workers under 500 even
 traces: install-dev ## play a hundred random days in memory and over Kafka: they must end the same (RANDOM_DAYS, RANDOM_SEED)
 traces: export RANDOM_DAYS ?= 100
 traces:
-	$(PY) -m pytest tests/journeys/test_same_end.py -k end_the_same -s
+	$(PY) -m pytest -m '' -n0 -s tests/journeys/test_same_end.py -k end_the_same
 
 MUTANTS ?= 100
 mutants: install-dev $(VENV)/.mutants ## change the code in small ways and tell which changes no test notices (MUTANTS=100 of each part, PART=stock)

@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.shop_fixtures",
     "tests.browser.plugin",
     "tests.kafka.plugin",
+    "tests.databases",
     "tests.schema_validation",
 ]
 

@@ -46,7 +46,7 @@ def let_groups_begin(alias: str) -> None:
 
 def _let_all_groups_begin(alias: str) -> None:
     groups = sorted((name, sorted(group.topics)) for name, group in registry.groups.items())
-    following = repr((alias, settings.EVENTBUS, groups))
+    following = repr((alias, connections[alias].vendor, settings.EVENTBUS, groups))
     if following in _begun and backends.current().in_process:
         backends.current().reset()
         for model, rows in zip(BEGUN, _begun[following], strict=True):

@@ -182,7 +182,8 @@ def test_with_a_key_the_site_has_the_real_stations(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "begins"),
     [
-        ("test", "tests/run"),
+        ("test", "pytest"),
+        ("test-all", 'pytest -m ""'),
         ("lint", "ruff check ."),
         ("kafka", "-m tests.kafka --brokers 1 --port 9092"),
         ("bench", "-m benchmarks"),

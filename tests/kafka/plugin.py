@@ -13,15 +13,15 @@ import pytest
 from tests.kafka import Cluster, KafkaMissing, stoppable_brokers
 from tests.kafka.cluster import known_brokers
 from tests.kafka.jars import fetch_jars, find_java
+from tests.shared_servers import shared
 
-# `tests/run` hides the second from the site that is tested, and hands it on as the first.
 NEEDS = {"kafka", "fresh_kafka", "kafka_installed"}  # the fixtures below
 GIVEN = ("TESTS_KAFKA_BOOTSTRAP_SERVERS", "KAFKA_BOOTSTRAP_SERVERS")
 RUNNING = pytest.StashKey[pytest.Item]()  # the test that is run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark who asks for a broker: `tests/run` runs those beside the others."""
+    """Mark who asks for a broker, so that `pytest -m kafka` runs those, and `-m "not kafka"` the others."""
     for item in items:
         if NEEDS & set(getattr(item, "fixturenames", ())):
             item.add_marker("kafka")
@@ -40,7 +40,7 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: pytest.
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[str]:
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The bootstrap servers of a Kafka: the one that the environment names, or one of the run's own.
 
     Tests share it, so each names topics and groups of its own.
@@ -51,8 +51,17 @@ def kafka() -> Iterator[str]:
             pytest.fail(f"No broker answers at {given}, which KAFKA_BOOTSTRAP_SERVERS names")
         yield given
     else:
-        with brokers_or_skip() as cluster:
-            yield cluster.bootstrap_servers
+        try:
+            with shared("kafka", tmp_path_factory, _broker) as servers:
+                yield servers
+        except KafkaMissing as missing:
+            do_without(missing)
+
+
+@contextmanager
+def _broker() -> Iterator[str]:
+    with stoppable_brokers() as cluster:
+        yield cluster.bootstrap_servers
 
 
 @pytest.fixture
