@@ -199,7 +199,7 @@ def test_make_knows_each_target_and_would_begin_this(target: str, begins: str) -
 def test_the_targets_are_all_tried() -> None:
     names = [shlex.split(line, comments=True) for line in TARGETS.splitlines()]
 
-    assert names == [["make", one] for one in ("test", "lint", "kafka", "bench", "screenshots")]
+    assert names == [["make", one] for one in ("test", "test-all", "lint", "kafka", "bench", "screenshots")]
     assert "--brokers 3" in said(f"{MAKE} --dry-run kafka BROKERS=3")
 
 
