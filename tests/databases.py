@@ -5,8 +5,8 @@ its own on the run's PostgreSQL, made from a migrated one. Where the run's own i
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import dj_database_url
@@ -54,7 +54,7 @@ def database_on_postgresql(postgresql: str, worker_id: str) -> dict[str, Any]:
 def postgresql(
     django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """The DATABASE_URL of the run's PostgreSQL. A machine without one skips the test; under CI it fails."""
+    """The DATABASE_URL of the run's PostgreSQL."""
 
     @contextmanager
     def migrated_cluster() -> Iterator[str]:
@@ -65,8 +65,15 @@ def postgresql(
                 call_command("migrate", verbosity=0)
             yield url
 
+    with postgresql_or_skip(lambda: shared("postgresql", tmp_path_factory, migrated_cluster)) as url:
+        yield url
+
+
+@contextmanager
+def postgresql_or_skip(start: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
+    """What `start` yields. A machine without PostgreSQL skips the test; under CI it fails."""
     try:
-        with shared("postgresql", tmp_path_factory, migrated_cluster) as url:
+        with start() as url:
             yield url
     except PostgresMissing as missing:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(str(missing))
