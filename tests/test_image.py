@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from django.core.management import get_commands
 
+pytestmark = pytest.mark.sites
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 ENTRYPOINT = runpy.run_path(str(ROOT / "docker-entrypoint"))

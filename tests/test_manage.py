@@ -19,6 +19,8 @@ from mcommerce.daphne.management.commands import runserver as daphne_runserver
 from tests.free_ports import free_ports
 from tests.test_settings import ROOT, python
 
+pytestmark = pytest.mark.sites
+
 RELOAD = 3  # the exit code by which Django's reloader starts its child again
 ENDED_SECONDS = 60  # on a machine that is busy otherwise
 

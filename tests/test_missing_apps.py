@@ -12,6 +12,8 @@ from mcommerce.features import installed
 from tests.free_ports import free_ports
 from tests.missing_app import whole_site
 
+pytestmark = pytest.mark.sites
+
 ROOT = Path(__file__).resolve().parent.parent
 QUIETLY = ("-p", "no:cacheprovider", "--show-capture=no", "--tb=short")
 NEEDED, COMMAND = "mcommerce.accounts", "mcommerce.reconcile"  # an app of a command only is no feature

@@ -18,6 +18,8 @@ from tests.live_site import ROOT
 from tests.proxied_site import ProxiedSite, caddy
 from tests.waiting import START_SECONDS, until
 
+pytestmark = pytest.mark.sites
+
 MANUAL = ROOT / "docs" / "operations.md"
 REQUESTS_MIN = 1_000
 VISITORS = 6  # at once; each asks one thing after the other

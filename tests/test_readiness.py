@@ -28,6 +28,8 @@ from tests.postgres import PostgresMissing, stoppable_cluster, temporary_cluster
 from tests.temporary_folders import throwaway_folder
 from tests.waiting import START_SECONDS
 
+pytestmark = pytest.mark.cluster
+
 TOLD_SECONDS = 10.0  # promised for a fault and for its end
 LOADED = 3.0  # times as long on a machine that runs other tests beside this one
 LOOK_SECONDS = 0.1

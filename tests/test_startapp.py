@@ -11,6 +11,8 @@ from django.core.management import CommandError, call_command
 
 from mcommerce.features.source_lines import MARK
 
+pytestmark = pytest.mark.sites
+
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("mcommerce", "stations", "outside", "eventbus", "templates", "tests", "benchmarks", "docs", "locale")
 FILES = ("manage.py", "pyproject.toml", "CONTRIBUTING.md", "README.md")

@@ -14,6 +14,8 @@ from tests.browser.page_faults import Faults
 from tests.browser.page_states import NOT_PAGES, SCENES, Scene
 from tests.live_site import LiveSite
 
+pytestmark = pytest.mark.viewports
+
 SMALLEST_WIDTH = 360
 GRAVE = {"serious", "critical"}
 # Of axe, which tells of what is wrong alone: the rest is most of its work. By night a page has other colours only.

@@ -14,6 +14,8 @@ from tests.live_site import ROOT, LiveSite
 from tests.split_site import SplitSite
 from tests.tcp_router import FrontDoor
 
+pytestmark = pytest.mark.sites
+
 PAGE = (ROOT / "docs" / "growing-out.md").read_text()
 FILES = dict(re.findall(r"^```python\n# (\w+\.py)\n(.+?)^```", PAGE, re.MULTILINE | re.DOTALL))
 SHARED = ("KAFKA_PREFIX", "SITE_URL", "SANDBOX_PROVIDER_URL")

@@ -16,6 +16,8 @@ from tests.browser.test_journeys import moved_from, shown_rows, stop_polling
 from tests.collector import loose_ends, running_collector
 from tests.split_site import SplitSite, running_split_site
 
+pytestmark = pytest.mark.sites
+
 WAIT_SECONDS = 90  # a dozen processes on a loaded two-core machine
 LIVE = ("live1", "live2")
 

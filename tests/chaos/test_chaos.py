@@ -17,6 +17,8 @@ from tests.chaos.servers import Servers, world
 from tests.kafka.plugin import do_without
 from tests.postgres import PostgresMissing
 
+pytestmark = pytest.mark.chaos
+
 SECONDS = 120.0
 SEED = 1
 PAUSE_SECONDS = 1.0  # ten events a second: what is looked for are faults, and each event costs the other tests time

@@ -17,6 +17,8 @@ from tests.containers.environment import START_SECONDS, STOP_SECONDS, World, run
 from tests.schema_validation import OUTBOX, assert_outbox_fits
 from tests.temporary_folders import throwaway_folder
 
+pytestmark = pytest.mark.containers
+
 WHY_NOT = "" if os.environ.get("CONTAINERS") else "`make containers` asks for it"
 ONCE = {"setup", "acls"}
 NET_BIND_SERVICE = 1 << 10

@@ -18,6 +18,8 @@ from tests.eventbus.database_obstacles import said_by_sqlite
 from tests.eventbus.load_app.processes import WAIT_SECONDS, Crowd, told, until
 from tests.postgres import PostgresMissing, stoppable_cluster
 
+pytestmark = pytest.mark.sites
+
 GONE_SECONDS = 21  # longer than SQLite's busy timeout, and than PostgreSQL's limits for idle sessions and locks
 BACKLOG_LINES = 300  # so many, each taking so long, that the worker is in the middle of them when the database goes
 SLOW = {"CROWD_THINK_SECONDS": "0.01"}

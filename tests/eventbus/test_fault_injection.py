@@ -27,6 +27,8 @@ from tests.eventbus.bus_app import House, Noted, open_house
 from tests.live_site import ROOT
 from tests.waiting import until
 
+pytestmark = pytest.mark.faults
+
 SEEDS = range(20)
 CONTRACT_SEEDS = (1,)  # another one doubles the longest of the suites; `live_through` has the many
 COUNTING = {module.__name__ for module in (contract_circuit_breaker, contract_bulk, contract_pause, contract_probes)}

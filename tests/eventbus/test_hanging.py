@@ -22,6 +22,8 @@ from tests.eventbus.load_app.hanging_handler import OTHERS
 from tests.eventbus.load_app.processes import WAIT_SECONDS, Crowd, database_of_its_own
 from tests.waiting import DEADLINE_SECONDS, until
 
+pytestmark = pytest.mark.sites
+
 LIMIT_SECONDS = 1.0
 PROCESS_LIMIT_SECONDS = 3.0  # of events that do not hang, too, on a machine that is busy
 STARTS_MAX = CRASHES_MAX + 3  # in a batch that nobody announced, in one that was, and alone; one to go on

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.errors import LogUnavailable
@@ -14,6 +15,8 @@ from tests.eventbus.restore_steps import Backup, Heard, await_brokers, database_
 from tests.kafka import Cluster
 from tests.kafka.backups import back_up_broker, restore_broker
 from tests.waiting import until
+
+pytestmark = pytest.mark.cluster
 
 NAMES = ("vase", "chair", "lamp")
 FIRST = [(name, 1) for name in NAMES]

@@ -27,6 +27,8 @@ from tests.kafka import Cluster
 from tests.kafka.backups import back_up_broker, restore_broker
 from tests.waiting import until
 
+pytestmark = pytest.mark.cluster
+
 KEPT = [("vase", number) for number in range(1, 9)]  # what the copy of the brokers' disk has
 LOST = [("vase", 9), ("chair", 1), ("vase", 10)]  # what came after it was made
 LATER = [("vase", 11), ("chair", 2)]

@@ -27,6 +27,8 @@ from tests.eventbus.test_kafka_backend import LONG, SMALL_MESSAGES, settled
 from tests.kafka import Cluster
 from tests.waiting import until
 
+pytestmark = pytest.mark.cluster
+
 TOPIC = Noted.topic
 
 

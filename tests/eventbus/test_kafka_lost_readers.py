@@ -20,6 +20,8 @@ from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS
 from tests.waiting import until
 
+pytestmark = pytest.mark.cluster
+
 TOPIC = Noted.topic
 
 

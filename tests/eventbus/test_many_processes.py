@@ -18,6 +18,8 @@ from tests.eventbus.load_app.processes import (
     until,
 )
 
+pytestmark = pytest.mark.sites
+
 DEATHS = 10
 # Right after a take-over. The first death meets events in hand, and who is killed after the last early one has hardly
 # begun either: one more, and what was in hand each time would be set aside.

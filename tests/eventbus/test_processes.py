@@ -17,6 +17,8 @@ from tests.free_ports import free_ports
 from tests.live_site import ROOT, LiveSite
 from tests.waiting import START_SECONDS, until
 
+pytestmark = pytest.mark.sites
+
 LEAVE_SECONDS = 30  # a worker's own limit for what is in hand, and some
 SAY = (
     "from django.db import transaction; from eventbus import publish\n"

@@ -5,6 +5,8 @@ import pytest
 from tests.page_reader import Reader
 from tests.permissions import access_needs
 
+pytestmark = pytest.mark.sites
+
 ADDRESS_OF_ONE = """
 from django.urls import path
 from mcommerce.guestbook import views

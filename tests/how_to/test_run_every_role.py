@@ -13,9 +13,13 @@ from pathlib import Path
 from urllib.error import URLError
 from uuid import uuid4
 
+import pytest
+
 from tests.free_ports import free_ports
 from tests.how_to import DOCS
 from tests.waiting import until
+
+pytestmark = pytest.mark.sites
 
 ROOT = DOCS.parent
 PAGE = (DOCS / "how-to" / "run-every-role-without-docker.md").read_text()

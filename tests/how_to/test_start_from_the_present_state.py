@@ -6,6 +6,8 @@ import pytest
 
 from tests.page_reader import Reader
 
+pytestmark = pytest.mark.sites
+
 # A product, an order, a customer and a station, all handled before the module comes.
 BEFORE = """
 from django.test import Client

@@ -19,6 +19,8 @@ from tests.journeys.order_queries import state_of, stock_of
 from tests.kafka import Cluster
 from tests.waiting import until
 
+pytestmark = pytest.mark.cluster
+
 BACK_SECONDS = 180  # for the readers of all groups to find the broker, one after the other, on a busy machine
 
 

@@ -26,6 +26,8 @@ from tests.journeys.machine.on_kafka import (
 )
 from tests.journeys.machine.traces import Player, Trace, draw
 
+pytestmark = pytest.mark.days
+
 SEED = int(os.environ.get("RANDOM_SEED", "1"))
 DAYS = 20  # `make traces` plays a hundred
 DAYS_UNTIL_FOUND = 5  # a planted fault shows itself within a few

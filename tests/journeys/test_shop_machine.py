@@ -13,6 +13,8 @@ from tests.journeys.machine.environment import Floor, floor
 from tests.journeys.machine.faults import FAULTS
 from tests.journeys.machine.random_days import FINDING, walk, walk_and_count
 
+pytestmark = pytest.mark.days
+
 __all__ = ["floor"]  # a fixture
 
 STEPS_PROMISED = 1_000  # at least, in so many days or more

@@ -16,6 +16,8 @@ from tests.kafka.jars import class_archive
 from tests.kafka.plugin import brokers_or_skip, do_without
 from tests.kafka.records import WAIT_SECONDS, append, make_topic, read
 
+pytestmark = pytest.mark.cluster
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -20,6 +20,8 @@ from tests.eventbus.bus_app_on_kafka import open_house_on_kafka
 from tests.kafka import Cluster
 from tests.waiting import until
 
+pytestmark = pytest.mark.cluster
+
 TOKEN = "a-token-of-this-test-only"
 
 

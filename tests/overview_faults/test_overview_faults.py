@@ -17,6 +17,8 @@ from tests.overview_faults import alerts
 from tests.overview_faults.bench import Bench, bench
 from tests.postgres import PostgresMissing
 
+pytestmark = pytest.mark.sites
+
 Open = Callable[..., Bench]
 
 

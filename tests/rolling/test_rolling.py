@@ -10,6 +10,8 @@ from tests.rolling.restart import Ring, overtaken, roll
 from tests.rolling.rolling_site import Shift
 from tests.rolling.stalls import Passing, Stall, longest
 
+pytestmark = pytest.mark.rolling
+
 WORKERS = 2
 # Events a second at most, and how many of them wait at most: a load that a machine has room for beside other tests.
 RATE, AHEAD = 50.0, 20

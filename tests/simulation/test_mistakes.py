@@ -25,6 +25,8 @@ from tests.simulation.mistakes import MISTAKES, named
 from tests.simulation.mistakes.mistake import CONTRACT, Mistake, Promise
 from tests.sweep.planted_mistakes import TRIALS
 
+pytestmark = pytest.mark.mistakes
+
 PER_PROCESS = 25  # mistakes: the start of a process takes as long as ten of them
 # On PostgreSQL, besides its own: the statements that keep these promises are others there.
 GRAVEST = (Promise.HANDLED_ONCE, Promise.ORDER)

@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from django.db import connection
+
+pytestmark = pytest.mark.sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 1_800  # a minute and a half on two cores that nobody else uses
