@@ -43,7 +43,7 @@ def _run(statements: list[str]) -> None:
 def contention_at(statement: str, state: str = "") -> Iterator[None]:
     """The first statement of this thread that begins so is refused, as when it meets another writer.
 
-    `state` is how the database says so: if none is asked for, that a lock was not to be had in time.
+    `state` is how PostgreSQL says so: if none is asked for, that a lock was not to be had in time.
     """
     met: list[str] = []
 
@@ -53,7 +53,7 @@ def contention_at(statement: str, state: str = "") -> Iterator[None]:
         met.append(sql)
         if connection.vendor == "postgresql":  # the server itself says so
             return execute(f"DO $$ BEGIN RAISE SQLSTATE '{state or '55P03'}'; END $$", None, False, context)
-        raise said_by_sqlite(state or "SQLITE_BUSY")
+        raise said_by_sqlite("SQLITE_BUSY")
 
     with connection.execute_wrapper(meet):
         yield

@@ -1,8 +1,12 @@
-"""The in-memory backend keeps the whole contract, on the database that the settings name."""
+"""The in-memory backend keeps the whole contract, on SQLite and on PostgreSQL."""
+
+import pytest
 
 from eventbus import backends
 from eventbus.backends.memory import MemoryBackend
 from tests.eventbus.backend_contract import BackendContract
+
+pytestmark = pytest.mark.postgresql
 
 
 class TestMemoryBackend(BackendContract):
