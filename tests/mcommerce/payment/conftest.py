@@ -1,12 +1,7 @@
 """A payment provider of one's own on a free port, someone who catches its webhooks, and a shopper with cards."""
 
-import queue
-import re
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -26,12 +21,13 @@ from mcommerce.features.links import address_of
 from mcommerce.payment.models import Payment
 from mcommerce.payment.providers.sandbox import Sandbox
 from mcommerce.payment.sandbox import SandboxProvider, serve
-from tests.mcommerce.payment.lossy_line import Line
-from tests.waiting import DEADLINE_SECONDS
+from tests.mcommerce.payment.lossy_line import Catcher, Line
 
 API_KEY = "key-of-the-tests"
 WEBHOOK_SECRET = "secret-of-the-tests"
 SITE_URL = "https://shop.invalid"
+GOOD, DECLINED = "4242424242424242", "4000000000000002"
+SECOND_STEP, LOST_ANSWER = "4000000000003220", "4000000000000341"
 
 
 def settle(*events: Event, **how: Any) -> None:
@@ -113,129 +109,11 @@ def company(settings: Any, tmp_path: Path) -> Iterator[Company]:
     company.close()
 
 
-@dataclass(frozen=True)
-class Caught:
-    """A webhook as it was sent."""
-
-    body: bytes
-    signature: str
-
-
-class Catcher:
-    """Stands where the shop's webhooks arrive. It answers with `statuses` in turn, then with 200."""
-
-    def __init__(self) -> None:
-        self.caught: queue.Queue[Caught] = queue.Queue()
-        self.statuses: list[int] = []
-        catcher = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                catcher.caught.put(Caught(body, self.headers["Sandbox-Signature"]))
-                self.send_response(catcher.statuses.pop(0) if catcher.statuses else 200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.host = f"127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
-        self.thread.start()
-
-    def next(self) -> Caught:
-        return self.caught.get(timeout=DEADLINE_SECONDS)
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-
 @pytest.fixture
 def catcher() -> Iterator[Catcher]:
     catcher = Catcher()
     yield catcher
     catcher.close()
-
-
-class Shopper:
-    """Somebody with a browser."""
-
-    def __init__(self) -> None:
-        self.client = Client()
-
-    def go_to_pay(self, order_id: UUID) -> Any:
-        return self.client.post(reverse("payment:pay", args=[order_id]))
-
-    def page_to_pay(self, order_id: UUID) -> str:
-        answer = self.go_to_pay(order_id)
-        assert answer.status_code == 302, answer.content
-        return str(answer.url)
-
-    def come_back(self, order_id: UUID) -> Any:
-        payment = Payment.objects.get(order_id=order_id)
-        return self.client.get(reverse("payment:return", args=[payment.id]))
-
-
-def page_of(order_id: UUID) -> str:
-    """Where a shopper is led afterwards: to the front page, on a site without orders."""
-    return address_of("orders:order", order_id) or "/"
-
-
-@pytest.fixture
-def shopper() -> Shopper:
-    return Shopper()
-
-
-@pytest.fixture
-def tell() -> Callable[..., None]:
-    """Publish events and let everybody hear them."""
-    return settle
-
-
-@pytest.fixture
-def order_id(company: Company, transactional_db: None, bus_clock: Any, tell: Any) -> UUID:
-    """An order of 19 euros that waits for its money for half an hour."""
-    order_id = uuid7()
-    expires_at = clock.now() + timedelta(minutes=30)
-    about = {"order_id": order_id, "email": "ada@example.com", "expires_at": expires_at}
-    tell(sample(OrderAwaitingPayment, amount=1900, currency="EUR", **about))
-    return order_id
-
-
-@pytest.fixture
-def payment_of() -> Any:
-    return lambda order_id: Payment.objects.get(order_id=order_id)
-
-
-@pytest.fixture
-def session(company: Company) -> dict[str, Any]:
-    """A session at the company, opened without the shop."""
-    return open_session(company)
-
-
-def open_session(company: Company, *, key: str = "first", **changes: Any) -> dict[str, Any]:
-    body = {
-        "reference": "order-1",
-        "amount": 1900,
-        "currency": "EUR",
-        "return_url": "http://127.0.0.1:9/return",
-        "webhook_url": "http://127.0.0.1:9/webhook",
-        "expires_at": clock.now().timestamp() + 600,
-        "language": "en",
-    }
-    opened = company.call("POST", "/v1/sessions", body | changes, key=key)
-    assert opened.status_code == 200, opened.text
-    told: dict[str, Any] = opened.json()
-    return told
-
-
-@pytest.fixture
-def visible_text() -> Any:
-    return lambda html: " ".join(re.sub(r"<[^>]+>", " ", html).split())
 
 
 @pytest.fixture
@@ -245,3 +123,60 @@ def line(company: Company, settings: Any) -> Iterator[Line]:
     settings.SANDBOX_PROVIDER_URL = line.url
     yield line
     line.close()
+
+
+class Shopper:
+    """Somebody with a browser, and an order that waits for its money."""
+
+    def __init__(self, company: Company, order_id: UUID) -> None:
+        self.client, self.company, self.order_id = Client(), company, order_id
+
+    def press(self) -> Any:
+        """Press Pay on the order's page."""
+        return self.client.post(reverse("payment:pay", args=[self.order_id]))
+
+    def page(self) -> str:
+        """The company's page, where pressing Pay leads."""
+        answer = self.press()
+        assert answer.status_code == 302, answer.content
+        return str(answer.url)
+
+    def pay(self, number: str = GOOD) -> str:
+        """Pay with a card; where the company's answer leads."""
+        return self.company.pay(self.page(), number).headers["Location"]
+
+    def come_back(self) -> Any:
+        return self.client.get(reverse("payment:return", args=[self.payment.id]))
+
+    @property
+    def payment(self) -> Payment:
+        """As it is in the database now."""
+        return Payment.objects.get(order_id=self.order_id)
+
+
+def page_of(order_id: UUID) -> str:
+    """Where a shopper is led afterwards: to the front page, on a site without orders."""
+    return address_of("orders:order", order_id) or "/"
+
+
+@pytest.fixture
+def order_id(company: Company, transactional_db: None, bus_clock: Any) -> UUID:
+    """An order of 19 euros that waits for its money for half an hour."""
+    order_id = uuid7()
+    expires_at = clock.now() + timedelta(minutes=30)
+    about = {"order_id": order_id, "email": "ada@example.com", "expires_at": expires_at}
+    settle(sample(OrderAwaitingPayment, amount=1900, currency="EUR", **about))
+    return order_id
+
+
+@pytest.fixture
+def shopper(company: Company, order_id: UUID) -> Shopper:
+    return Shopper(company, order_id)
+
+
+@pytest.fixture
+def paid(shopper: Shopper) -> Payment:
+    """A payment of 19 euros that succeeded."""
+    shopper.pay()
+    shopper.come_back()
+    return shopper.payment

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -14,96 +13,100 @@ from django.urls import reverse
 
 from eventbus import clock
 from eventbus.ids import uuid7
-from mcommerce.events import OrderAwaitingPayment, OrderRefundRequested
+from mcommerce.events import OrderAwaitingPayment
 from mcommerce.payment.models import Payment
 from tests.frozen_database import without
-from tests.mcommerce.payment.conftest import Company, Shopper
+from tests.mcommerce.payment.conftest import Shopper, settle
+from tests.mcommerce.payment.test_refunds import asked
+
+LIST = "/admin/payment/payment/"
 
 
-def test_staff_see_money_and_change_nothing(
-    company: Company, shopper: Shopper, order_id: UUID, admin_client: Any
-) -> None:
-    payment = Payment.objects.get()
+def ask_again(client: Client, payment: Payment) -> str:
+    """Press the button at the desk; how the payment stands then."""
+    client.post(LIST, {"action": "ask_again", "_selected_action": [str(payment.id)]})
+    return Payment.objects.get(id=payment.id).status
 
-    page = admin_client.get(reverse("admin:payment_payment_change", args=[payment.id]))
+
+def test_staff_see_money_and_change_nothing(shopper: Shopper, admin_client: Client) -> None:
+    address = f"{LIST}{shopper.payment.id}"
+
+    page = admin_client.get(f"{address}/change/")
 
     assert page.status_code == 200
     assert 'name="_save"' not in page.content.decode()
-    assert admin_client.get(reverse("admin:payment_payment_add")).status_code == 403
-    assert admin_client.get(reverse("admin:payment_payment_delete", args=[payment.id])).status_code == 403
+    for forbidden in (f"{LIST}add/", f"{address}/delete/"):
+        assert admin_client.get(forbidden).status_code == 403
     for name in ("refund", "ledgerentry", "webhookreceipt", "refusedwebhooks"):
         assert admin_client.get(reverse(f"admin:payment_{name}_changelist")).status_code == 200
 
 
-def test_staff_ask_the_company_again(company: Company, shopper: Shopper, order_id: UUID, admin_client: Any) -> None:
-    company.pay(shopper.page_to_pay(order_id), "4242424242424242")
-    payment = Payment.objects.get()
-
-    admin_client.post(
-        reverse("admin:payment_payment_changelist"), {"action": "ask_again", "_selected_action": [str(payment.id)]}
-    )
-
-    payment.refresh_from_db()
-    assert payment.status == "succeeded"
-
-
-def test_who_may_only_look_does_not_ask_and_who_asks_is_in_the_history(
-    company: Company, shopper: Shopper, order_id: UUID, admin_client: Any
-) -> None:
-    company.pay(shopper.page_to_pay(order_id), "4242424242424242")
-    payment = Payment.objects.get()
+def test_staff_ask_the_company_again_and_who_may_only_look_does_not(shopper: Shopper, admin_client: Client) -> None:
+    shopper.pay()
+    payment, client = shopper.payment, Client()
     reader = get_user_model().objects.create_user("reader@example.com", is_staff=True)
     reader.user_permissions.add(Permission.objects.get(codename="view_payment"))
-    chosen = {"action": "ask_again", "_selected_action": [str(payment.id)]}
-    client = Client()
     client.force_login(reader)
 
-    client.post(reverse("admin:payment_payment_changelist"), chosen)
-    assert Payment.objects.get().status == payment.status
+    assert ask_again(client, payment) == payment.status
 
-    admin_client.post(reverse("admin:payment_payment_changelist"), chosen)
-    page = admin_client.get(reverse("admin:payment_payment_history", args=[payment.id])).content.decode()
+    assert ask_again(admin_client, payment) == "succeeded"
+    page = admin_client.get(f"{LIST}{payment.id}/history/").content.decode()
     assert "Asked the payment provider." in page
 
 
-def test_nobody_asks_whom_the_history_does_not_take(
-    company: Company, shopper: Shopper, order_id: UUID, admin_client: Any
-) -> None:
-    company.pay(shopper.page_to_pay(order_id), "4242424242424242")
-    payment = Payment.objects.get()
-    chosen = {"action": "ask_again", "_selected_action": [str(payment.id)]}
+def test_nobody_asks_whom_the_history_does_not_take(shopper: Shopper, admin_client: Client) -> None:
+    shopper.pay()
+    payment = shopper.payment
 
     with without("django_admin_log"), pytest.raises(DatabaseError):
-        admin_client.post(reverse("admin:payment_payment_changelist"), chosen)
+        ask_again(admin_client, payment)
 
-    assert Payment.objects.get().status == payment.status != "succeeded"
+    assert shopper.payment.status == payment.status != "succeeded"
 
 
 @pytest.fixture
-def two_payments(transactional_db: None, bus_clock: Any, tell: Any) -> None:
-    """Of Ada's order of 19 euros, and of Bob's."""
-    later = clock.now() + timedelta(minutes=30)
-    about = {"customer_id": None, "amount": 1_900, "currency": "EUR", "expires_at": later}
-    tell(OrderAwaitingPayment(order_id=uuid7(), order_number="M-4G7K2Q", email="Ada@example.com", **about))
-    tell(OrderAwaitingPayment(order_id=uuid7(), order_number="M-XYZ234", email="bob@example.com", **about))
+def two_payments(transactional_db: None, bus_clock: Any) -> None:
+    """Of Ada's order of 19 euros, and of Bob's, in francs."""
+    about = {"customer_id": None, "amount": 1_900, "expires_at": clock.now() + timedelta(minutes=30)}
+    settle(
+        OrderAwaitingPayment(
+            order_id=uuid7(), order_number="M-4G7K2Q", email="Ada@example.com", currency="EUR", **about
+        ),
+        OrderAwaitingPayment(
+            order_id=uuid7(), order_number="M-XYZ234", email="bob@example.com", currency="CHF", **about
+        ),
+    )
 
 
 @pytest.mark.usefixtures("two_payments")
-@pytest.mark.parametrize("words", ["M-4G7K2Q", "m-4g7k2q", "ada@example.com"])
-def test_a_payment_is_found_by_its_orders_number_and_by_e_mail(admin_client: Any, words: str) -> None:
-    page = admin_client.get(reverse("admin:payment_payment_changelist"), {"q": words}).content.decode()
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"q": "M-4G7K2Q"}, ["M-4G7K2Q"]),
+        ({"q": "m-4g7k2q"}, ["M-4G7K2Q"]),
+        ({"q": "ada@example.com"}, ["M-4G7K2Q"]),
+        ({"currency": "EUR"}, ["M-4G7K2Q"]),
+        ({"currency": "another"}, ["M-XYZ234"]),
+        ({"currency": "CHF"}, ["M-XYZ234"]),
+        ({"currency": "USD"}, []),
+    ],
+)
+def test_a_payment_is_found_by_number_e_mail_and_currency(
+    admin_client: Client, query: dict[str, str], found: list[str]
+) -> None:
+    page = admin_client.get(LIST, query).content.decode()
 
-    assert "M-4G7K2Q" in page
-    assert "M-XYZ234" not in page
+    assert [number for number in ("M-4G7K2Q", "M-XYZ234") if number in page] == found
 
 
 @pytest.mark.needs_app(name="mcommerce.orders")
 @pytest.mark.usefixtures("two_payments")
-def test_the_desk_shows_money_as_money(admin_client: Any) -> None:
+def test_the_desk_shows_money_as_money(admin_client: Client) -> None:
     payment = Payment.objects.get(order_number="M-4G7K2Q")
 
-    listed = admin_client.get(reverse("admin:payment_payment_changelist")).content.decode()
-    shown = admin_client.get(reverse("admin:payment_payment_change", args=[payment.id])).content.decode()
+    listed = admin_client.get(LIST).content.decode()
+    shown = admin_client.get(f"{LIST}{payment.id}/change/").content.decode()
 
     assert ">€19.00</td>" in listed
     assert "€19.00" in shown
@@ -111,15 +114,9 @@ def test_the_desk_shows_money_as_money(admin_client: Any) -> None:
     assert reverse("admin:orders_order_change", args=[payment.order_id]) in shown
 
 
-def test_a_refund_and_its_entries_are_found_by_the_orders_number(
-    company: Company, shopper: Shopper, admin_client: Any, order_id: UUID, tell: Any
-) -> None:
-    company.pay(shopper.page_to_pay(order_id), "4242424242424242")
-    shopper.come_back(order_id)
+def test_a_refund_and_its_entries_are_found_by_the_orders_number(paid: Payment, admin_client: Client) -> None:
     Payment.objects.update(order_number="M-4G7K2Q")
-    payment = Payment.objects.get()
-    about = {"order_id": order_id, "payment_id": payment.id, "amount": 1_900, "currency": "EUR"}
-    tell(OrderRefundRequested(refund_id=uuid7(), reason="returned", **about))
+    settle(asked(paid))
 
     for name in ("refund", "ledgerentry"):
         address = reverse(f"admin:payment_{name}_changelist")
@@ -127,24 +124,9 @@ def test_a_refund_and_its_entries_are_found_by_the_orders_number(
         assert "€19.00" not in admin_client.get(address, {"q": "M-XYZ234"}).content.decode()
 
 
-@pytest.fixture
-def a_payment_in_francs(two_payments: None) -> None:
-    Payment.objects.filter(order_number="M-XYZ234").update(currency="CHF")
-
-
-@pytest.mark.usefixtures("a_payment_in_francs")
-@pytest.mark.parametrize(
-    ("asked", "found"), [("EUR", ["M-4G7K2Q"]), ("another", ["M-XYZ234"]), ("CHF", ["M-XYZ234"]), ("USD", [])]
-)
-def test_payments_in_the_shops_currency_are_told_from_others(admin_client: Any, asked: str, found: list[str]) -> None:
-    page = admin_client.get(reverse("admin:payment_payment_changelist"), {"currency": asked}).content.decode()
-
-    assert [number for number in ("M-4G7K2Q", "M-XYZ234") if number in page] == found
-
-
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["payment", "ledgerentry"])
-def test_the_filter_of_currencies_reads_no_whole_table(admin_client: Any, name: str) -> None:
+def test_the_filter_of_currencies_reads_no_whole_table(admin_client: Client, name: str) -> None:
     with CaptureQueriesContext(connection) as queries:
         page = admin_client.get(reverse(f"admin:payment_{name}_changelist"))
 

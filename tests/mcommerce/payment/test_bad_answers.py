@@ -5,26 +5,25 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.db import transaction
+from django.test import Client
 
 from eventbus import Event, clock, publish
-from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, ParkedKey
 from eventbus.testing import published_events, sample
-from mcommerce.events import OrderCancelled, OrderRefundRequested, PaymentRefunded
+from mcommerce.events import OrderCancelled, PaymentRefunded
 from mcommerce.payment.models import Attempt, Payment, Refund
 from mcommerce.payment.providers.base import ProviderUnreadable
 from mcommerce.payment.providers.sandbox import VISITOR_SECONDS, Sandbox
 from mcommerce.payment.sandbox import sign
 from mcommerce.payment.views import WEBHOOK_BYTES_MAX
 from outside.circuit_breaker import FAILURES_MAX, states
-from tests.mcommerce.payment.conftest import WEBHOOK_SECRET, Company, Shopper, settle
+from tests.mcommerce.payment.conftest import GOOD, WEBHOOK_SECRET, Company, Shopper, settle
+from tests.mcommerce.payment.test_refunds import asked
 from tests.outside.raw_server import Said, drip, flood, hang_up, mumbling, saying, silence
 
-GOOD = "4242424242424242"
 SESSION: dict[str, Any] = {
     "id": "ses_1",
     "status": "open",
@@ -93,8 +92,11 @@ BAD_WEBHOOKS = {  # which names no page
 }
 
 
+Says = Callable[[Said], Any]
+
+
 @pytest.fixture
-def company_says(settings: Any) -> Callable[[Said], Any]:
+def company_says(settings: Any) -> Says:
     """While it lasts, whoever asks the company hears this."""
 
     @contextmanager
@@ -108,71 +110,34 @@ def company_says(settings: Any) -> Callable[[Said], Any]:
 
 
 @pytest.mark.parametrize("said", BAD.values(), ids=BAD)
-def test_no_answer_to_pay_is_a_page_that_says_so_and_the_next_try_pays(
-    said: Said,
-    company: Company,
-    company_says: Callable[[Said], Any],
-    shopper: Shopper,
-    order_id: UUID,
-    payment_of: Any,
+def test_no_answer_to_pay_or_on_the_way_back_is_said_and_the_next_one_settles_it(
+    said: Said, company_says: Says, shopper: Shopper, bus_clock: Any
 ) -> None:
     with company_says(said):
-        refused = shopper.go_to_pay(order_id)
-    company.pay(shopper.page_to_pay(order_id), GOOD)
-    shopper.come_back(order_id)
-
-    assert refused.status_code == 503
-    assert "You were not charged" in refused.content.decode()
-    assert payment_of(order_id).status == "succeeded"
-    assert (Attempt.objects.count(), len(company.charges())) == (1, 1)
-
-
-@pytest.mark.parametrize("said", BAD.values(), ids=BAD)
-def test_no_answer_on_the_way_back_leaves_it_open_and_asking_again_finds_the_charge(
-    said: Said,
-    company: Company,
-    company_says: Callable[[Said], Any],
-    shopper: Shopper,
-    order_id: UUID,
-    payment_of: Any,
-    bus_clock: Any,
-) -> None:
-    company.pay(shopper.page_to_pay(order_id), GOOD)
+        refused = shopper.press()
+    shopper.pay()
     with company_says(said):
-        back = shopper.come_back(order_id)
-        status = payment_of(order_id).status
+        back = shopper.come_back()
+        status = shopper.payment.status
         bus_clock.advance(seconds=11)
         settle()
     bus_clock.advance(minutes=1)
     settle()
 
+    assert refused.status_code == 503
+    assert "You were not charged" in refused.content.decode()
     assert (back.status_code, status) == (302, "unknown")
-    assert payment_of(order_id).status == "succeeded"
+    assert shopper.payment.status == "succeeded"
+    assert (Attempt.objects.count(), len(shopper.company.charges())) == (1, 1)
     assert not DeadLetter.objects.exists()
 
 
 @pytest.mark.parametrize("said", BAD_FOR_A_REFUND.values(), ids=BAD_FOR_A_REFUND)
 def test_no_answer_to_a_refund_is_asked_for_again_and_the_money_goes_back_once(
-    said: Said,
-    company: Company,
-    company_says: Callable[[Said], Any],
-    shopper: Shopper,
-    order_id: UUID,
-    payment_of: Any,
-    bus_clock: Any,
+    said: Said, company_says: Says, company: Company, paid: Payment, bus_clock: Any
 ) -> None:
-    company.pay(shopper.page_to_pay(order_id), GOOD)
-    shopper.come_back(order_id)
-    asked = OrderRefundRequested(
-        order_id=order_id,
-        refund_id=uuid7(),
-        payment_id=payment_of(order_id).id,
-        amount=1900,
-        currency="EUR",
-        reason="cancelled",
-    )
     with company_says(said):
-        publish_now(asked)
+        publish_now(asked(paid))
         settle(raise_errors=False)
     bus_clock.advance(minutes=10)
     settle()
@@ -190,50 +155,40 @@ def publish_now(event: Event) -> None:
 
 @pytest.mark.parametrize("body", BAD_WEBHOOKS.values(), ids=BAD_WEBHOOKS)
 def test_a_signed_webhook_that_cannot_be_read_is_refused(
-    body: bytes, company: Company, shopper: Shopper, order_id: UUID
+    body: bytes, company: Company, client: Client, db: None
 ) -> None:
     signature = sign(body, secret=WEBHOOK_SECRET, at=int(clock.now().timestamp()))
 
-    answer = shopper.client.post(
-        "/payment/webhook/sandbox/",
-        body,
-        content_type="application/json",
-        headers={"Sandbox-Signature": signature},
+    answer = client.post(
+        "/payment/webhook/sandbox/", body, content_type="application/json", headers={"Sandbox-Signature": signature}
     )
 
     assert answer.status_code == (413 if len(body) > WEBHOOK_BYTES_MAX else 400)
 
 
-def test_a_session_that_another_order_has_is_not_taken_for_a_new_one(
-    company: Company, company_says: Callable[[Said], Any], shopper: Shopper, order_id: UUID
-) -> None:
-    page = shopper.page_to_pay(order_id)
+def test_a_session_that_another_order_has_is_not_taken_for_a_new_one(company_says: Says, shopper: Shopper) -> None:
+    page = shopper.page()
     Attempt.objects.update(outcome="expired")
     Payment.objects.update(status="new")
 
     with company_says(saying(session(id=page.rpartition("/")[2]))):
-        assert shopper.go_to_pay(order_id).status_code == 503
+        assert shopper.press().status_code == 503
 
 
-def test_an_answer_about_another_session_is_none(company: Company, company_says: Callable[[Said], Any]) -> None:
+def test_an_answer_about_another_session_is_none(company: Company, company_says: Says) -> None:
     with company_says(saying(session(id="ses_2"))), pytest.raises(ProviderUnreadable):
         Sandbox.from_settings().fetch_session("ses_1")
 
 
 @pytest.mark.parametrize("said", [silence, drip], ids=["silence", "a drip"])
 def test_a_company_that_hangs_is_soon_not_asked_any_more(
-    said: Said,
-    company: Company,
-    company_says: Callable[[Said], Any],
-    shopper: Shopper,
-    order_id: UUID,
-    monkeypatch: pytest.MonkeyPatch,
+    said: Said, company_says: Says, shopper: Shopper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mcommerce.payment.providers.sandbox.VISITOR_SECONDS", 0.1)
     assert VISITOR_SECONDS < 2
 
     with company_says(said) as mumbler:
-        answers = [shopper.go_to_pay(order_id) for _ in range(FAILURES_MAX + 3)]
+        answers = [shopper.press() for _ in range(FAILURES_MAX + 3)]
 
         assert {answer.status_code for answer in answers} == {503}
         assert all("does not answer" in answer.content.decode() for answer in answers)
@@ -242,25 +197,10 @@ def test_a_company_that_hangs_is_soon_not_asked_any_more(
 
 
 def test_a_refund_waits_uncounted_while_the_company_is_left_alone(
-    company: Company,
-    company_says: Callable[[Said], Any],
-    shopper: Shopper,
-    order_id: UUID,
-    payment_of: Any,
-    bus_clock: Any,
+    company_says: Says, paid: Payment, bus_clock: Any
 ) -> None:
-    company.pay(shopper.page_to_pay(order_id), GOOD)
-    shopper.come_back(order_id)
-    asked = OrderRefundRequested(
-        order_id=order_id,
-        refund_id=uuid7(),
-        payment_id=payment_of(order_id).id,
-        amount=1900,
-        currency="EUR",
-        reason="cancelled",
-    )
     with company_says(BAD["away"]):
-        publish_now(asked)
+        publish_now(asked(paid))
         settle(raise_errors=False)
         for _ in range(20):
             bus_clock.advance(seconds=31)
@@ -274,16 +214,11 @@ def test_a_refund_waits_uncounted_while_the_company_is_left_alone(
 
 
 def test_a_session_is_closed_though_the_company_was_left_alone(
-    company: Company,
-    company_says: Callable[[Said], Any],
-    shopper: Shopper,
-    order_id: UUID,
-    tell: Any,
-    bus_clock: Any,
+    company_says: Says, shopper: Shopper, bus_clock: Any
 ) -> None:
-    shopper.page_to_pay(order_id)
+    shopper.page()
     with company_says(BAD["an empty object"]):
-        tell(sample(OrderCancelled, order_id=order_id, reason="customer"))
+        settle(sample(OrderCancelled, order_id=shopper.order_id, reason="customer"))
         for _ in range(FAILURES_MAX + 3):
             bus_clock.advance(minutes=11)
             settle()

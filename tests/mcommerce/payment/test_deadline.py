@@ -3,10 +3,9 @@
 import json
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.db import connections
@@ -16,92 +15,64 @@ from mcommerce.payment.providers import provider_named
 from mcommerce.payment.providers.base import ProviderBusy
 from mcommerce.payment.providers.sandbox import VISITOR_SECONDS
 from outside.circuit_breaker import SILENCE_SECONDS, VISITORS_MAX, service
-from tests.mcommerce.payment.conftest import Company, Shopper, settle
+from tests.mcommerce.payment.conftest import LOST_ANSWER, Company, Shopper, settle
 from tests.mcommerce.payment.lossy_line import Line
+from tests.mcommerce.payment.test_bad_answers import SESSION
 from tests.outside.raw_server import Mumbler, mumbling, saying, silence
 from tests.waiting import until
 
-GOOD = "4242424242424242"
-LOST_ANSWER = "4000000000000341"
 
-
-@pytest.fixture
-def in_doubt(company: Company, shopper: Shopper, order_id: UUID) -> Attempt:
-    """The shopper has seen a page to pay at, and then the company did not say how it stands."""
-    shopper.page_to_pay(order_id)
-    Payment.objects.update(status=Payment.Status.UNKNOWN)
-    return Attempt.objects.get()
-
-
-def ended(attempt: Attempt) -> bytes:
-    """The company's answer about a session that ended unpaid: the next press opens another."""
-    told = {
-        "id": attempt.provider_ref,
-        "status": "expired",
-        "revision": attempt.revision + 1,
-        "amount": 1900,
-        "currency": "EUR",
-        "charge": None,
-        "last4": "",
-        "decline_code": "",
-        "url": "",
-    }
-    return json.dumps(told).encode()
-
-
-def test_what_one_question_took_is_not_left_for_the_next(
-    in_doubt: Attempt, company: Company, shopper: Shopper, order_id: UUID, bus_clock: Any, settings: Any
-) -> None:
+def test_what_one_question_took_is_not_left_for_the_next(shopper: Shopper, bus_clock: Any, settings: Any) -> None:
     """The first answer, that the old page ended, takes all the time there is: no second question hangs after it."""
+    shopper.page()
+    Payment.objects.update(status=Payment.Status.UNKNOWN)
+    attempt = Attempt.objects.get()
+    ended = {"id": attempt.provider_ref, "status": "expired", "revision": attempt.revision + 1, "url": ""}
 
     def answer_late(mumbler: Mumbler, caller: socket.socket) -> None:
         if mumbler.callers > 1:
             silence(mumbler, caller)
         bus_clock.advance(seconds=VISITOR_SECONDS)
-        saying(ended(in_doubt))(mumbler, caller)
+        saying(json.dumps(SESSION | ended).encode())(mumbler, caller)
 
     url = settings.SANDBOX_PROVIDER_URL
     with mumbling(answer_late) as mumbler:
         settings.SANDBOX_PROVIDER_URL = mumbler.url
-        answer = shopper.go_to_pay(order_id)
+        answer = shopper.press()
     settings.SANDBOX_PROVIDER_URL = url
 
     assert mumbler.callers == 1
     assert answer.status_code == 503
     assert "does not answer" in answer.text
     assert "You were not charged" in answer.text
-    company.pay(shopper.page_to_pay(order_id), GOOD)
-    shopper.come_back(order_id)
+    shopper.pay()
+    shopper.come_back()
     assert Payment.objects.get().status == "succeeded"
 
 
-def test_a_page_just_opened_is_not_asked_about_at_once(shopper: Shopper, order_id: UUID, line: Line) -> None:
-    shopper.page_to_pay(order_id)
+def test_a_page_just_opened_is_not_asked_about_at_once(shopper: Shopper, line: Line) -> None:
+    shopper.page()
 
     settle()
 
     assert [request.path for request in line.requests] == ["/v1/sessions"]
 
 
-def test_who_may_have_paid_is_not_led_to_pay_again(company: Company, shopper: Shopper, order_id: UUID) -> None:
-    company.pay(shopper.page_to_pay(order_id), LOST_ANSWER)
-    shopper.come_back(order_id)
+def test_who_may_have_paid_is_not_led_to_pay_again(shopper: Shopper) -> None:
+    shopper.pay(LOST_ANSWER)
+    shopper.come_back()
 
-    answer = shopper.go_to_pay(order_id)
+    answer = shopper.press()
 
     assert answer.status_code == 409
     assert "We are checking your payment" in answer.text
     assert "Try again" not in answer.text
 
 
-def test_a_company_that_wants_fewer_questions_is_busy(
-    company: Company, shopper: Shopper, order_id: UUID, settings: Any
-) -> None:
+def test_a_company_that_wants_fewer_questions_is_busy(shopper: Shopper, settings: Any) -> None:
     with mumbling(saying(b"", status="429 Too Many Requests")) as mumbler:
         settings.SANDBOX_PROVIDER_URL = mumbler.url
-        answer = shopper.go_to_pay(order_id)
-
-    assert "The payment provider is busy" in answer.text
+        assert "The payment provider is busy" in shopper.press().text
 
 
 def test_work_in_the_background_finds_the_company_free_while_visitors_wait_for_it(company: Company) -> None:
@@ -115,22 +86,22 @@ def test_work_in_the_background_finds_the_company_free_while_visitors_wait_for_i
 
 
 @pytest.fixture
-def press_and_wait(settings: Any) -> Any:
+def others_press_and_wait(shopper: Shopper, settings: Any) -> Iterator[Callable[[], None]]:
     """Presses of Pay by other visitors, at a company that took the call and says nothing."""
     waiting: list[threading.Thread] = []
 
-    def press(order_id: UUID) -> None:
+    def press() -> None:
         try:
-            Shopper().go_to_pay(order_id)
+            Shopper(shopper.company, shopper.order_id).press()
         finally:
             connections.close_all()
 
     with mumbling(silence) as mumbler:
         settings.SANDBOX_PROVIDER_URL = mumbler.url
 
-        def all_press(order_id: UUID) -> None:
+        def all_press() -> None:
             for _ in range(VISITORS_MAX):
-                waiting.append(threading.Thread(target=press, args=[order_id]))
+                waiting.append(threading.Thread(target=press))
                 waiting[-1].start()
             until(lambda: mumbler.callers == VISITORS_MAX, "everybody's call")
 
@@ -145,20 +116,17 @@ def press_and_wait(settings: Any) -> Any:
 def test_who_finds_others_waiting_is_told_what_they_wait_for(
     waited: float,
     said: str,
-    company: Company,
     shopper: Shopper,
-    order_id: UUID,
-    press_and_wait: Callable[[UUID], None],
+    others_press_and_wait: Callable[[], None],
     bus_clock: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("mcommerce.payment.providers.sandbox.VISITOR_SECONDS", 3_600)  # nobody gives up
-    press_and_wait(order_id)
+    others_press_and_wait()
 
     bus_clock.advance(seconds=waited)
 
-    answer = shopper.go_to_pay(order_id)
-
+    answer = shopper.press()
     assert answer.status_code == 503
     assert said in answer.text
     assert "You were not charged" in answer.text

@@ -2,147 +2,143 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.db import connections
+from django.urls import reverse
 
 from eventbus import clock
 from eventbus.ids import uuid7
 from eventbus.testing import published_events
-from mcommerce.events import PaymentActionRequired, PaymentFailed, PaymentSucceeded
+from mcommerce.events import PaymentActionRequired, PaymentDoubtCleared, PaymentFailed, PaymentSucceeded
+from mcommerce.payment.limits import PAYS_PER_NETWORK
 from mcommerce.payment.models import ATTEMPTS_MAX, Attempt, Payment, StatusChange
 from mcommerce.payment.services import ledger
-from tests.mcommerce.payment.conftest import API_KEY, SITE_URL, Company, Shopper, page_of, settle
+from mcommerce.payment.services.status_checks import PaymentCheckDue
+from tests.mcommerce.payment.conftest import (
+    API_KEY,
+    DECLINED,
+    GOOD,
+    LOST_ANSWER,
+    SECOND_STEP,
+    SITE_URL,
+    Company,
+    Shopper,
+    page_of,
+    settle,
+)
 from tests.mcommerce.payment.lossy_line import Line
 
-GOOD, DECLINED, SECOND_STEP, LOST_ANSWER = (
-    "4242424242424242",
-    "4000000000000002",
-    "4000000000003220",
-    "4000000000000341",
-)
+pytestmark = pytest.mark.postgresql
 
 
-def test_a_good_card_pays_the_order(company: Company, shopper: Shopper, order_id: UUID, payment_of: Any) -> None:
-    page = shopper.page_to_pay(order_id)
-    back = company.pay(page, GOOD).headers["Location"]
+def try_in_vain(shopper: Shopper, times: int) -> None:
+    for _attempt in range(times):
+        Attempt.objects.create(payment=shopper.payment, provider="sandbox", outcome="expired", started_at=clock.now())
+
+
+def test_a_good_card_pays_the_order(shopper: Shopper) -> None:
+    back = shopper.pay()
 
     answer = shopper.client.get(back)
 
-    payment = payment_of(order_id)
-    assert answer.url == page_of(order_id)
+    payment = shopper.payment
+    assert answer.url == page_of(shopper.order_id)
     assert back == f"{SITE_URL}/payment/return/{payment.id}/"
     assert (payment.status, payment.captured) == ("succeeded", 1900)
     [paid] = published_events(PaymentSucceeded)
-    [charge] = company.charges()
-    assert (paid.order_id, paid.amount, paid.currency, paid.provider) == (order_id, 1900, "EUR", "sandbox")
+    [charge] = shopper.company.charges()
+    assert (paid.order_id, paid.amount, paid.currency, paid.provider) == (shopper.order_id, 1900, "EUR", "sandbox")
     assert paid.provider_ref == payment.provider_ref == charge["id"]
     assert ledger.balances() == {("provider", "EUR"): 1900, ("customer", "EUR"): -1900}
     assert list(StatusChange.objects.values_list("status", flat=True)) == ["processing", "succeeded"]
 
 
-def test_a_made_up_host_takes_nobody_elsewhere(
-    company: Company, shopper: Shopper, order_id: UUID, settings: Any
-) -> None:
+def test_a_made_up_host_takes_nobody_elsewhere(shopper: Shopper, settings: Any) -> None:
     """Who can make a site take a Host header gets neither the shopper who has paid nor the webhooks."""
     settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, ".evil.example"]
     shopper.client.defaults["HTTP_HOST"] = "shop.evil.example"
 
-    back = company.pay(shopper.page_to_pay(order_id), GOOD).headers["Location"]
-
-    assert back.startswith(f"{SITE_URL}/payment/return/")
+    assert shopper.pay().startswith(f"{SITE_URL}/payment/return/")
     assert Attempt.objects.get().site_url == SITE_URL
 
 
-def test_the_page_of_the_company_is_in_the_shoppers_language(
-    company: Company, shopper: Shopper, order_id: UUID
-) -> None:
+def test_the_page_of_the_company_is_in_the_shoppers_language(shopper: Shopper) -> None:
     shopper.client.cookies["django_language"] = "fr"
 
-    page = shopper.page_to_pay(order_id)
+    page = shopper.page()
 
-    assert company.call("GET", f"/v1/sessions/{page.rpartition('/')[2]}").json()["status"] == "open"
+    assert shopper.company.call("GET", f"/v1/sessions/{page.rpartition('/')[2]}").json()["status"] == "open"
     assert Attempt.objects.get().language == "fr"
 
 
-def test_a_declined_card_is_told_and_another_one_pays(
-    company: Company, shopper: Shopper, order_id: UUID, payment_of: Any
-) -> None:
-    page = shopper.page_to_pay(order_id)
-    company.pay(page, DECLINED)
-    shopper.come_back(order_id)
-    declined = payment_of(order_id)
-    again = shopper.page_to_pay(order_id)
-    company.pay(again, GOOD)
-    shopper.come_back(order_id)
+@pytest.mark.parametrize("tries_before", [0, ATTEMPTS_MAX - 1], ids=["first try", "last try"])
+def test_a_declined_card_is_told_and_another_one_pays_on_the_same_page(shopper: Shopper, tries_before: int) -> None:
+    try_in_vain(shopper, tries_before)
+    page = shopper.page()
+    shopper.company.pay(page, DECLINED)
+    shopper.come_back()
+    declined = shopper.payment
+
+    again = shopper.page()
+    shopper.company.pay(again, GOOD)
+    shopper.come_back()
 
     assert declined.status == "new"
     [failed] = published_events(PaymentFailed)
     assert (failed.code, failed.retryable) == ("card_declined", True)
+    assert published_events(PaymentDoubtCleared) == []
     assert again == page
-    assert payment_of(order_id).status == "succeeded"
-    assert [charge["last4"] for charge in company.charges()] == ["4242"]
-    assert Attempt.objects.get().last4 == "4242"
+    assert shopper.payment.status == "succeeded"
+    assert [charge["last4"] for charge in shopper.company.charges()] == ["4242"]
+    assert Attempt.objects.exclude(outcome="expired").get().last4 == "4242"
 
 
 @pytest.mark.parametrize(("answer", "status", "charged"), [("approve", "succeeded", ["3220"]), ("refuse", "new", [])])
-def test_a_second_step_decides(
-    company: Company,
-    shopper: Shopper,
-    order_id: UUID,
-    payment_of: Any,
-    answer: str,
-    status: str,
-    charged: list[str],
-) -> None:
-    page = shopper.page_to_pay(order_id)
-    company.pay(page, SECOND_STEP)
-    shopper.come_back(order_id)
-    before = payment_of(order_id).status
+def test_a_second_step_decides(shopper: Shopper, answer: str, status: str, charged: list[str]) -> None:
+    page = shopper.page()
+    shopper.company.pay(page, SECOND_STEP)
+    shopper.come_back()
+    before = shopper.payment.status
 
-    company.confirm(page, answer)
-    shopper.come_back(order_id)
+    shopper.company.confirm(page, answer)
+    shopper.come_back()
 
     assert before == "action_required"
     assert len(published_events(PaymentActionRequired)) == 1
-    assert payment_of(order_id).status == status
-    assert [charge["last4"] for charge in company.charges()] == charged
+    assert shopper.payment.status == status
+    assert [charge["last4"] for charge in shopper.company.charges()] == charged
 
 
-def test_a_charge_whose_every_answer_was_lost_is_found_by_asking(
-    company: Company, shopper: Shopper, order_id: UUID, payment_of: Any, bus_clock: Any
-) -> None:
-    page = shopper.page_to_pay(order_id)
-    company.pay(page, LOST_ANSWER)
-    shopper.come_back(order_id)
-    after_return = payment_of(order_id).status
-    bus_clock.advance(seconds=11)
-    settle()
-    after_first_check = payment_of(order_id).status
-    bus_clock.advance(seconds=21)
-    settle()
+def test_a_charge_whose_every_answer_was_lost_is_found_by_asking(shopper: Shopper, bus_clock: Any) -> None:
+    shopper.pay(LOST_ANSWER)
+    shopper.come_back()
+    statuses = [shopper.payment.status]
+    for seconds in (11, 21):
+        bus_clock.advance(seconds=seconds)
+        settle()
+        statuses.append(shopper.payment.status)
 
-    assert (after_return, after_first_check) == ("unknown", "unknown")
-    assert payment_of(order_id).status == "succeeded"
-    assert len(published_events(PaymentSucceeded)) == len(company.charges()) == 1
+    assert statuses == ["unknown", "unknown", "succeeded"]
+    assert len(published_events(PaymentSucceeded)) == len(shopper.company.charges()) == 1
 
 
-def test_who_left_after_paying_is_found_by_asking(
-    company: Company, shopper: Shopper, order_id: UUID, payment_of: Any, bus_clock: Any
-) -> None:
-    company.pay(shopper.page_to_pay(order_id), GOOD)
+def test_who_left_after_paying_is_found_by_asking_and_asked_about_no_more(shopper: Shopper, bus_clock: Any) -> None:
+    shopper.pay()
 
     bus_clock.advance(seconds=11)
     settle()
 
-    assert payment_of(order_id).status == "succeeded"
+    assert shopper.payment.status == "succeeded"
+    asked = len(published_events(PaymentCheckDue))
+    for _ in range(20):
+        bus_clock.advance(minutes=5)
+        settle()
+    assert len(published_events(PaymentCheckDue)) == asked
 
 
-def test_who_left_without_paying_is_asked_about_until_the_session_ends(
-    company: Company, shopper: Shopper, order_id: UUID, payment_of: Any, bus_clock: Any
-) -> None:
-    shopper.page_to_pay(order_id)
+def test_who_left_without_paying_is_asked_about_until_the_session_ends(shopper: Shopper, bus_clock: Any) -> None:
+    shopper.page()
 
     for _ in range(20):
         bus_clock.advance(minutes=5)
@@ -151,61 +147,55 @@ def test_who_left_without_paying_is_asked_about_until_the_session_ends(
     [attempt] = Attempt.objects.all()
     assert attempt.outcome == "expired"
     assert attempt.check_number < 12
-    assert payment_of(order_id).status == "new"
+    assert shopper.payment.status == "new"
 
 
-def test_a_company_that_is_down_charges_nothing_and_is_tried_again(
-    company: Company, shopper: Shopper, order_id: UUID, payment_of: Any
-) -> None:
-    company.close()
-    refused = shopper.go_to_pay(order_id)
-    status = payment_of(order_id).status
-    company.open()
+@pytest.mark.parametrize(("language", "words"), [("en", "You were not charged"), ("fr", "Vous n’avez pas été débité")])
+def test_a_company_that_is_down_charges_nothing_and_is_tried_again(shopper: Shopper, language: str, words: str) -> None:
+    shopper.client.cookies["django_language"] = language
+    shopper.company.close()
+    refused = shopper.press()
+    status = shopper.payment.status
+    shopper.company.open()
 
-    company.pay(shopper.page_to_pay(order_id), GOOD)
-    shopper.come_back(order_id)
+    shopper.pay()
+    shopper.come_back()
 
-    assert refused.status_code == 503
-    assert "You were not charged" in refused.content.decode()
+    assert (refused.status_code, words in refused.text) == (503, True)
     assert status == "new"
-    assert payment_of(order_id).status == "succeeded"
+    assert shopper.payment.status == "succeeded"
     assert Attempt.objects.count() == 1
 
 
-def test_a_page_whose_address_was_lost_is_found_again_with_the_same_key(
-    company: Company, shopper: Shopper, order_id: UUID, payment_of: Any, line: Line
-) -> None:
+def test_a_page_whose_address_was_lost_is_found_again_with_the_same_key(shopper: Shopper, line: Line) -> None:
     line.answers_to_lose = 1
-    lost = shopper.go_to_pay(order_id)
-    status = payment_of(order_id).status
+    lost = shopper.press()
+    status = shopper.payment.status
 
-    page = shopper.page_to_pay(order_id)
-    company.pay(page, GOOD)
-    shopper.come_back(order_id)
+    shopper.pay()
+    shopper.come_back()
 
     assert (lost.status_code, status) == (503, "unknown")
-    assert len({request.key for request in line.requests if request.path == "/v1/sessions"}) == 1
-    assert payment_of(order_id).status == "succeeded"
-    assert len(company.charges()) == 1
+    assert len(set(line.keys_of("/v1/sessions"))) == 1
+    assert shopper.payment.status == "succeeded"
+    assert len(shopper.company.charges()) == 1
 
 
-def test_a_page_whose_address_was_lost_is_found_by_asking(
-    company: Company, shopper: Shopper, order_id: UUID, payment_of: Any, line: Line, bus_clock: Any
-) -> None:
+def test_a_page_whose_address_was_lost_is_found_by_asking(shopper: Shopper, line: Line, bus_clock: Any) -> None:
     line.answers_to_lose = 1
-    shopper.go_to_pay(order_id)
+    shopper.press()
 
     bus_clock.advance(seconds=11)
     settle()
 
-    assert payment_of(order_id).status == "processing"
-    assert Attempt.objects.get().url.startswith(company.url)
+    assert shopper.payment.status == "processing"
+    assert Attempt.objects.get().url.startswith(shopper.company.url)
 
 
-def test_clicking_twice_at_once_leads_to_one_page(company: Company, shopper: Shopper, order_id: UUID) -> None:
+def test_clicking_twice_at_once_leads_to_one_page(shopper: Shopper) -> None:
     def click(_: int) -> str:
         try:
-            return Shopper().page_to_pay(order_id)
+            return Shopper(shopper.company, shopper.order_id).page()
         finally:
             connections.close_all()
 
@@ -216,24 +206,22 @@ def test_clicking_twice_at_once_leads_to_one_page(company: Company, shopper: Sho
     assert Attempt.objects.count() == 1
 
 
-def test_paying_twice_is_refused(company: Company, shopper: Shopper, order_id: UUID) -> None:
-    page = shopper.page_to_pay(order_id)
-    company.pay(page, GOOD)
-    shopper.come_back(order_id)
+def test_paying_twice_is_refused(shopper: Shopper) -> None:
+    page = shopper.page()
+    shopper.company.pay(page, GOOD)
+    shopper.come_back()
 
-    again = shopper.go_to_pay(order_id)
-    company.pay(page, GOOD)
+    again = shopper.press()
+    shopper.company.pay(page, GOOD)
 
-    assert again.url == page_of(order_id)
-    assert len(company.charges()) == 1
+    assert again.url == page_of(shopper.order_id)
+    assert len(shopper.company.charges()) == 1
 
 
-def test_a_late_shopper_can_no_longer_pay(company: Company, shopper: Shopper, order_id: UUID, bus_clock: Any) -> None:
+def test_a_late_shopper_can_no_longer_pay(shopper: Shopper, bus_clock: Any) -> None:
     bus_clock.advance(minutes=31)
 
-    answer = shopper.go_to_pay(order_id)
-
-    assert answer.status_code == 409
+    assert shopper.press().status_code == 409
     assert not Attempt.objects.exists()
 
 
@@ -241,58 +229,63 @@ def test_a_late_shopper_can_no_longer_pay(company: Company, shopper: Shopper, or
     ("language", "words"), [("en", "The payment provider refuses"), ("fr", "Le prestataire de paiement refuse")]
 )
 def test_a_company_that_refuses_is_not_called_a_cancelled_order(
-    company: Company, shopper: Shopper, order_id: UUID, payment_of: Any, settings: Any, language: str, words: str
+    shopper: Shopper, settings: Any, language: str, words: str
 ) -> None:
     settings.SANDBOX_PROVIDER_KEY = "key-of-somebody-else"
     shopper.client.cookies["django_language"] = language
-    refused = shopper.go_to_pay(order_id)
+    refused = shopper.press()
     settings.SANDBOX_PROVIDER_KEY = API_KEY
 
-    company.pay(shopper.page_to_pay(order_id), GOOD)
-    shopper.come_back(order_id)
+    shopper.pay()
+    shopper.come_back()
 
     assert (refused.status_code, words in refused.text) == (503, True)
-    assert payment_of(order_id).status == "succeeded"
+    assert shopper.payment.status == "succeeded"
 
 
-def test_who_tried_too_often_is_told_so_and_offered_no_further_try(
-    company: Company, shopper: Shopper, order_id: UUID, payment_of: Any, settings: Any
-) -> None:
-    payment, now = payment_of(order_id), clock.now()
-    for _attempt in range(ATTEMPTS_MAX - 1):
-        Attempt.objects.create(payment=payment, provider="sandbox", outcome="expired", started_at=now)
+def test_who_tried_too_often_is_told_so_and_offered_no_further_try(shopper: Shopper, settings: Any) -> None:
+    try_in_vain(shopper, ATTEMPTS_MAX - 1)
     settings.SANDBOX_PROVIDER_KEY = "key-of-somebody-else"
-    shopper.go_to_pay(order_id)
+    shopper.press()
 
-    answer = shopper.go_to_pay(order_id)
+    answer = shopper.press()
 
     assert [failed.retryable for failed in published_events(PaymentFailed)] == [False]
     assert (answer.status_code, "This order was tried too often" in answer.text) == (409, True)
     assert "Try again" not in answer.text
 
 
-def test_an_order_that_does_not_wait_for_money_cannot_be_paid(company: Company, shopper: Shopper, db: None) -> None:
-    assert shopper.go_to_pay(uuid7()).status_code == 409
+def test_an_order_that_does_not_wait_for_money_cannot_be_paid(company: Company, db: None) -> None:
+    assert Shopper(company, uuid7()).press().status_code == 409
 
 
-def test_the_refusal_speaks_french(company: Company, shopper: Shopper, order_id: UUID) -> None:
-    company.close()
-    shopper.client.cookies["django_language"] = "fr"
-
-    page = shopper.go_to_pay(order_id).content.decode()
-
-    assert "Vous n’avez pas été débité" in page
-
-
-def test_a_session_over_another_amount_pays_nothing_silently(
-    company: Company, shopper: Shopper, order_id: UUID, payment_of: Any
-) -> None:
-    page = shopper.page_to_pay(order_id)
+def test_a_session_over_another_amount_pays_nothing_silently(shopper: Shopper) -> None:
+    page = shopper.page()
     Payment.objects.update(amount=5000)
-    company.pay(page, GOOD)
+    shopper.company.pay(page, GOOD)
 
-    shopper.come_back(order_id)
+    shopper.come_back()
 
     [told] = published_events(PaymentSucceeded)
     assert told.amount == 1900  # what was taken: the order sees that it is not its total
-    assert payment_of(order_id).alarm == "€19.00 was charged"
+    assert shopper.payment.alarm == "€19.00 was charged"
+
+
+def test_a_robot_is_slowed_down(shopper: Shopper, bus_clock: Any) -> None:
+    bus_clock.hold(clock.now())  # windows begin with each minute: no try may fall into the next
+    answers = [shopper.press() for _ in range(11)]
+
+    assert [answer.status_code for answer in answers] == [302] * 10 + [429]
+    assert 0 < int(answers[-1]["Retry-After"]) <= 60
+    assert "very often" in answers[-1].text
+
+
+def test_a_robot_with_many_ipv6_addresses_is_slowed_down(company: Company, db: None, bus_clock: Any) -> None:
+    bus_clock.hold(clock.now())
+    shopper = Shopper(company, uuid7())
+    answers = [
+        shopper.client.post(reverse("payment:pay", args=[uuid7()]), REMOTE_ADDR=f"2001:db8::{number:x}").status_code
+        for number in range(PAYS_PER_NETWORK.at_most + 1)
+    ]
+
+    assert answers == [409] * PAYS_PER_NETWORK.at_most + [429]

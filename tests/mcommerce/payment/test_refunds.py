@@ -13,16 +13,10 @@ from eventbus.testing import published_events
 from mcommerce.events import OrderRefundRequested, PaymentRefunded, PaymentRefundFailed
 from mcommerce.payment.models import Payment, Refund
 from mcommerce.payment.services import ledger
-from tests.mcommerce.payment.conftest import Company, Shopper, settle
+from tests.mcommerce.payment.conftest import Company, settle
 from tests.mcommerce.payment.lossy_line import Line
 
-
-@pytest.fixture
-def paid(company: Company, shopper: Shopper, order_id: UUID) -> Payment:
-    """A payment of 19 euros that succeeded."""
-    company.pay(shopper.page_to_pay(order_id), "4242424242424242")
-    shopper.come_back(order_id)
-    return Payment.objects.get(order_id=order_id)
+pytestmark = pytest.mark.postgresql
 
 
 def asked(paid: Payment, *, amount: int = 1900, refund_id: UUID | None = None) -> OrderRefundRequested:
@@ -36,11 +30,12 @@ def asked(paid: Payment, *, amount: int = 1900, refund_id: UUID | None = None) -
     )
 
 
-def test_a_refund_goes_back_once_however_often_it_is_asked_for(company: Company, paid: Payment, tell: Any) -> None:
+def test_a_refund_goes_back_once_however_often_it_is_asked_for(company: Company, paid: Payment, line: Line) -> None:
     request = asked(paid)
 
-    tell(request)
-    tell(request, request)
+    settle(request)
+    assert [passed.path for passed in line.requests] == ["/v1/refunds"], "the company is asked one thing"
+    settle(request, request)
 
     paid.refresh_from_db()
     assert [charge["refunded"] for charge in company.charges()] == [1900]
@@ -51,8 +46,8 @@ def test_a_refund_goes_back_once_however_often_it_is_asked_for(company: Company,
     assert set(ledger.balances().values()) == {0}
 
 
-def test_parts_go_back_until_everything_is_back(company: Company, paid: Payment, tell: Any) -> None:
-    tell(asked(paid, amount=1000), asked(paid, amount=900), asked(paid, amount=1))
+def test_parts_go_back_until_everything_is_back(company: Company, paid: Payment) -> None:
+    settle(asked(paid, amount=1000), asked(paid, amount=900), asked(paid, amount=1))
 
     assert company.charges()[0]["refunded"] == 1900
     assert [told.amount for told in published_events(PaymentRefunded)] == [1000, 900]
@@ -76,36 +71,23 @@ def test_a_refund_whose_answer_was_lost_is_made_once(
     assert unanswered == []
     assert company.charges()[0]["refunded"] == 1900
     assert len(published_events(PaymentRefunded)) == 1
-    assert len({passed.key for passed in line.requests if passed.path == "/v1/refunds"}) == 1
+    assert len(set(line.keys_of("/v1/refunds"))) == 1
 
 
-def test_a_refund_that_the_company_refuses_is_told_and_raises_an_alarm(
-    company: Company, paid: Payment, tell: Any
-) -> None:
-    company.call("POST", "/v1/refunds", {"charge": paid.provider_ref, "amount": 1}, key="by hand")
-
-    tell(asked(paid))
-
-    paid.refresh_from_db()
-    [failed] = published_events(PaymentRefundFailed)
-    assert failed.code == "refund_too_large"
-    assert paid.refunded == 0
-    assert "refund_too_large" in paid.alarm
-    assert Refund.objects.get().status == "failed"
-
-
-def test_a_refused_refund_that_staff_asks_for_again_is_asked_for_at_the_company(
-    company: Company, paid: Payment, line: Line, tell: Any
+def test_a_refused_refund_raises_an_alarm_and_is_asked_for_again_when_staff_says_so(
+    company: Company, paid: Payment, line: Line
 ) -> None:
     company.call("POST", "/v1/refunds", {"charge": paid.provider_ref, "amount": 1}, key="by hand")
     request = asked(paid)
 
-    tell(request, request)
-    assert [passed.path for passed in line.requests].count("/v1/refunds") == 1, "a repeat is no new request"
+    settle(request, request)
+    paid.refresh_from_db()
+    assert "refund_too_large" in paid.alarm
+    assert Refund.objects.get().status == "failed"
+    assert len(line.keys_of("/v1/refunds")) == 1, "a repeat is no new request"
 
-    tell(structs.replace(request, number=2))
-
-    assert [passed.path for passed in line.requests].count("/v1/refunds") == 2
+    settle(structs.replace(request, number=2))
+    assert len(line.keys_of("/v1/refunds")) == 2
     assert [failed.code for failed in published_events(PaymentRefundFailed)] == ["refund_too_large"] * 3
     paid.refresh_from_db()
     assert paid.refunded == 0

@@ -3,7 +3,6 @@
 import json
 import threading
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.db import connections
@@ -14,17 +13,25 @@ from eventbus.testing import published_events
 from mcommerce.events import PaymentFailed, PaymentSucceeded
 from mcommerce.payment.models import Attempt, LedgerEntry, WebhookReceipt
 from mcommerce.payment.sandbox import sign
-from tests.mcommerce.payment.conftest import WEBHOOK_SECRET, Catcher, Caught, Company, Shopper
+from tests.mcommerce.payment.conftest import DECLINED, GOOD, SECOND_STEP, WEBHOOK_SECRET, Shopper
+from tests.mcommerce.payment.lossy_line import Catcher, Caught
 from tests.waiting import until
 
-GOOD, DECLINED = "4242424242424242", "4000000000000002"
+pytestmark = pytest.mark.postgresql
 
 
 @pytest.fixture
-def shopper(company: Company, catcher: Catcher, settings: Any) -> Shopper:
+def shopper(shopper: Shopper, catcher: Catcher, settings: Any) -> Shopper:
     """A shopper on a shop whose webhooks the catcher gets."""
-    settings.SITE_URL = f"http://{catcher.host}"
-    return Shopper()
+    settings.SITE_URL = catcher.url
+    return shopper
+
+
+@pytest.fixture
+def told(shopper: Shopper, catcher: Catcher) -> Caught:
+    """The webhook about a good card."""
+    shopper.pay()
+    return catcher.next()
 
 
 def hear(shopper: Shopper, caught: Caught, *, signature: str | None = None) -> int:
@@ -35,59 +42,43 @@ def hear(shopper: Shopper, caught: Caught, *, signature: str | None = None) -> i
     return int(answer.status_code)
 
 
-def test_a_webhook_alone_settles_the_payment(
-    company: Company, shopper: Shopper, catcher: Catcher, order_id: UUID, payment_of: Any
-) -> None:
-    company.pay(shopper.page_to_pay(order_id), GOOD)
-
-    status = hear(shopper, catcher.next())
-
-    assert status == 200
-    assert payment_of(order_id).status == "succeeded"
+def signed(body: bytes, *, secret: str = WEBHOOK_SECRET, ago: int = 0) -> str:
+    return sign(body, secret=secret, at=int(clock.now().timestamp()) - ago)
 
 
-def test_a_webhook_told_again_changes_nothing(
-    company: Company, shopper: Shopper, catcher: Catcher, order_id: UUID
-) -> None:
-    company.pay(shopper.page_to_pay(order_id), GOOD)
-    told = catcher.next()
+def test_a_webhook_alone_settles_the_payment_and_told_again_changes_nothing(shopper: Shopper, told: Caught) -> None:
+    assert hear(shopper, told) == 200
+    assert shopper.payment.status == "succeeded"
 
-    statuses = [hear(shopper, told) for _ in range(3)]
-    shopper.come_back(order_id)
-
-    assert statuses == [200, 200, 200]
+    assert [hear(shopper, told) for _ in range(2)] == [200, 200]
+    shopper.come_back()
     assert len(published_events(PaymentSucceeded)) == 1
     assert LedgerEntry.objects.count() == WebhookReceipt.objects.count() == 1
 
 
-def test_webhooks_in_reverse_order_end_the_same(
-    company: Company, shopper: Shopper, catcher: Catcher, order_id: UUID, payment_of: Any
-) -> None:
-    page = shopper.page_to_pay(order_id)
-    company.pay(page, DECLINED)
-    company.pay(page, GOOD)
+def test_webhooks_in_reverse_order_end_the_same(shopper: Shopper, catcher: Catcher) -> None:
+    page = shopper.page()
+    shopper.company.pay(page, DECLINED)
+    shopper.company.pay(page, GOOD)
     declined, paid = sorted((catcher.next(), catcher.next()), key=lambda told: b"session.succeeded" in told.body)
 
     statuses = [hear(shopper, paid), hear(shopper, declined)]
 
     assert statuses == [200, 200]
-    assert payment_of(order_id).status == "succeeded"
+    assert shopper.payment.status == "succeeded"
     assert published_events(PaymentFailed) == []
 
 
-def test_an_older_decline_does_not_undo_a_newer_second_step(
-    company: Company, shopper: Shopper, catcher: Catcher, order_id: UUID, payment_of: Any
-) -> None:
-    page = shopper.page_to_pay(order_id)
-    company.pay(page, DECLINED)
+def test_an_older_decline_does_not_undo_a_newer_second_step(shopper: Shopper, catcher: Catcher) -> None:
+    page = shopper.page()
+    shopper.company.pay(page, DECLINED)
     declined = catcher.next()
-    company.pay(page, "4000000000003220")
-    waiting = catcher.next()
+    shopper.company.pay(page, SECOND_STEP)
 
-    hear(shopper, waiting)
+    hear(shopper, catcher.next())
     hear(shopper, declined)
 
-    assert payment_of(order_id).status == "action_required"
+    assert shopper.payment.status == "action_required"
     assert Attempt.objects.get().outcome == "action_required"
 
 
@@ -96,82 +87,53 @@ def test_an_older_decline_does_not_undo_a_newer_second_step(
     [
         lambda body: "",
         lambda body: "t=1,v1=00",
-        lambda body: sign(body, secret="another secret", at=int(clock.now().timestamp())),
-        lambda body: sign(body + b" ", secret=WEBHOOK_SECRET, at=int(clock.now().timestamp())),
-        lambda body: sign(body, secret=WEBHOOK_SECRET, at=int(clock.now().timestamp()) - 301),
-        lambda body: sign(body, secret=WEBHOOK_SECRET, at=int(clock.now().timestamp()) + 301),
+        lambda body: signed(body, secret="another secret"),
+        lambda body: signed(body + b" "),
+        lambda body: signed(body, ago=301),
+        lambda body: signed(body, ago=-301),
     ],
     ids=["unsigned", "malformed", "another secret", "another body", "too old", "from the future"],
 )
-def test_a_webhook_that_is_not_genuine_is_refused(
-    company: Company, shopper: Shopper, catcher: Catcher, order_id: UUID, payment_of: Any, forge: Any
-) -> None:
-    company.pay(shopper.page_to_pay(order_id), GOOD)
-    told = catcher.next()
-
-    status = hear(shopper, told, signature=forge(told.body))
-
-    assert status == 400
-    assert payment_of(order_id).status == "processing"
+def test_a_webhook_that_is_not_genuine_is_refused(shopper: Shopper, told: Caught, forge: Any) -> None:
+    assert hear(shopper, told, signature=forge(told.body)) == 400
+    assert shopper.payment.status == "processing"
     assert not WebhookReceipt.objects.exists()
 
 
 def test_while_the_secret_is_changed_the_old_one_and_the_new_one_are_good(
-    company: Company, shopper: Shopper, catcher: Catcher, order_id: UUID, payment_of: Any, settings: Any
+    shopper: Shopper, told: Caught, settings: Any
 ) -> None:
     settings.SANDBOX_WEBHOOK_SECRET, settings.SANDBOX_WEBHOOK_SECRET_FALLBACKS = "the new secret", [WEBHOOK_SECRET]
-    company.pay(shopper.page_to_pay(order_id), GOOD)
-    told = catcher.next()
-    now = int(clock.now().timestamp())
 
     assert hear(shopper, told) == 200
-    assert payment_of(order_id).status == "succeeded"
-    assert hear(shopper, told, signature=sign(told.body, secret="the new secret", at=now)) == 200
+    assert shopper.payment.status == "succeeded"
+    assert hear(shopper, told, signature=signed(told.body, secret="the new secret")) == 200
     settings.SANDBOX_WEBHOOK_SECRET_FALLBACKS = []
     assert hear(shopper, told) == 400
 
 
-def test_a_captured_webhook_cannot_be_replayed_later(
-    company: Company, shopper: Shopper, catcher: Catcher, order_id: UUID, bus_clock: Any
-) -> None:
-    company.pay(shopper.page_to_pay(order_id), GOOD)
-    told = catcher.next()
-
+def test_a_captured_webhook_cannot_be_replayed_later(shopper: Shopper, told: Caught, bus_clock: Any) -> None:
     bus_clock.advance(minutes=6)
 
     assert hear(shopper, told) == 400
 
 
-def test_a_webhook_of_a_stranger_is_not_taken_for_heard(
-    company: Company, shopper: Shopper, catcher: Catcher, order_id: UUID
-) -> None:
-    company.pay(shopper.page_to_pay(order_id), GOOD)
-    told = json.loads(catcher.next().body)
-    told["session"]["id"] = "ses_of_another_shop"
-    body = json.dumps(told).encode()
-    signature = sign(body, secret=WEBHOOK_SECRET, at=int(clock.now().timestamp()))
+def test_a_webhook_of_a_stranger_is_not_taken_for_heard(shopper: Shopper, told: Caught) -> None:
+    strange = json.loads(told.body)
+    strange["session"]["id"] = "ses_of_another_shop"
+    body = json.dumps(strange).encode()
 
-    assert hear(shopper, Caught(body, signature)) == 404
+    assert hear(shopper, Caught(body, signed(body))) == 404
     assert not WebhookReceipt.objects.exists()
 
 
-def test_a_webhook_too_large_is_refused(shopper: Shopper, company: Company, db: None) -> None:
+def test_what_is_no_webhook_is_refused(shopper: Shopper) -> None:
     assert hear(shopper, Caught(b"x" * 70_000, "")) == 413
-
-
-def test_a_webhook_for_no_provider_is_not_found(shopper: Shopper, company: Company, db: None) -> None:
     assert shopper.client.post("/payment/webhook/nobody/", b"{}", content_type="application/json").status_code == 404
-
-
-def test_a_webhook_needs_no_form_token_and_nothing_else_gets_in(shopper: Shopper, company: Company, db: None) -> None:
     assert shopper.client.get("/payment/webhook/sandbox/").status_code == 405
 
 
-def test_a_webhook_racing_the_return_page_pays_once(
-    company: Company, shopper: Shopper, catcher: Catcher, order_id: UUID, payment_of: Any
-) -> None:
-    company.pay(shopper.page_to_pay(order_id), GOOD)
-    told = catcher.next()
+def test_a_webhook_racing_the_return_page_pays_once(shopper: Shopper, told: Caught) -> None:
     start = threading.Barrier(6)
     statuses: list[int] = []
 
@@ -182,7 +144,7 @@ def test_a_webhook_racing_the_return_page_pays_once(
         finally:
             connections.close_all()
 
-    webhook, back = (lambda: hear(shopper, told)), (lambda: shopper.come_back(order_id).status_code)
+    webhook, back = (lambda: hear(shopper, told)), (lambda: shopper.come_back().status_code)
     racers = [threading.Thread(target=race, args=(run,)) for run in (webhook, back) * 3]
     for racer in racers:
         racer.start()
@@ -190,15 +152,13 @@ def test_a_webhook_racing_the_return_page_pays_once(
         racer.join()
 
     assert sorted(statuses) == [200, 200, 200, 302, 302, 302]
-    assert payment_of(order_id).captured == 1900
+    assert shopper.payment.captured == 1900
     assert len(published_events(PaymentSucceeded)) == LedgerEntry.objects.count() == 1
 
 
-def test_the_company_reaches_a_running_shop(
-    company: Company, live_server: Any, order_id: UUID, payment_of: Any, settings: Any
-) -> None:
-    settings.SITE_URL, shopper = live_server.url, Shopper()
+def test_the_company_reaches_a_running_shop(shopper: Shopper, live_server: Any, settings: Any) -> None:
+    settings.SITE_URL = live_server.url
 
-    company.pay(shopper.page_to_pay(order_id), GOOD)
+    shopper.pay()
 
-    until(lambda: payment_of(order_id).status == "succeeded", "the webhook")
+    until(lambda: shopper.payment.status == "succeeded", "the webhook")
