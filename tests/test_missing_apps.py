@@ -28,7 +28,7 @@ CHOSEN = {
         "tests/mcommerce/products",
     ],
     "mcommerce.payment": [
-        *(CARTS + name for name in ("checkout.py", "desk.py", "order_page.py", "returns.py", "staff.py", "walk.py")),
+        *(CARTS + name for name in ("checkout.py", "desk.py", "order_page.py", "returns.py", "walk.py")),
     ],
     "stations": ["tests/mcommerce/accounts", "--ignore=tests/mcommerce/accounts/test_guessing.py"],  # uses both
     COMMAND: [

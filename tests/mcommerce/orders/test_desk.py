@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -11,8 +10,11 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
+from eventbus.ids import uuid7
 from eventbus.testing import published_events
-from mcommerce.events import OrderRefundRequested
+from mcommerce.events import OrderRefundRequested, OrderReturned
+from mcommerce.orders import mail
+from mcommerce.orders.admin.decisions import DECISIONS
 from mcommerce.orders.admin.orders import OrderAdmin
 from mcommerce.orders.models import Order, OrderStep, Refund
 from mcommerce.orders.services import lifecycle, refunds
@@ -55,17 +57,10 @@ def test_an_order_leads_to_the_payment_that_paid_it(desk: Client, waiting: Order
     assert '<div class="readonly"><a href="/admin/payment/' not in before
 
 
-def test_the_list_can_be_searched_by_number_and_shows_alarms(desk: Client, paid: Order) -> None:
-    page = desk.get(reverse(LIST), {"q": paid.number.lower()}).content.decode()
-
-    assert paid.number in page
-    assert "€19.00" in page
-
-
 @pytest.mark.parametrize(
     "words",
-    ["vase-1", "VASE-1", "69001", "6a1", "ADA@Example.com", "Ada Lovelace", "lovelace"],
-    ids=["sku", "SKU", "postal code", "tracking number", "e-mail address", "name", "part of a name"],
+    ["number", "vase-1", "VASE-1", "69001", "6a1", "ADA@Example.com", "Ada Lovelace", "lovelace"],
+    ids=["number", "sku", "SKU", "postal code", "tracking number", "e-mail address", "name", "part of a name"],
 )
 def test_an_order_is_found_by_what_people_read_out(
     desk: Client, paid: Order, placed: Callable[..., Order], words: str
@@ -73,15 +68,12 @@ def test_an_order_is_found_by_what_people_read_out(
     lifecycle.ship(order_id=paid.id, carrier="La Poste", tracking="6A1", by=STAFF, now=LATER)
     other = placed(put_up(sku="CHAIR"), buyer=replace(BUYER, email="bob@b.example", name="Bob", postal_code="1000"))
 
-    page = desk.get(reverse(LIST), {"q": words}).content.decode()
+    page = desk.get(reverse(LIST), {"q": paid.number.lower() if words == "number" else words}).content.decode()
 
     assert paid.number in page
+    assert "€19.00" in page
     assert other.number not in page
-
-
-def test_what_no_order_has_finds_none(desk: Client, paid: Order) -> None:
-    for words in ("M-000000", "nobody@example.com", "' OR 1=1", str(uuid4())):
-        assert paid.number not in desk.get(reverse(LIST), {"q": words}).content.decode()
+    assert paid.number not in desk.get(reverse(LIST), {"q": "' OR 1=1"}).content.decode()
 
 
 def test_only_an_order_that_needs_a_person_is_marked(desk: Client, paid: Order) -> None:
@@ -104,57 +96,127 @@ def test_the_page_shows_money_as_money(desk: Client, paid: Order) -> None:
     assert ">317<" not in page
 
 
-def test_the_offers_can_be_read(desk: Client) -> None:
-    put_up()
-
-    assert "VASE-1" in desk.get(reverse("admin:orders_offer_changelist")).content.decode()
+State = Order.State
 
 
-def test_staff_cancels_a_paid_order(desk: Client, paid: Order) -> None:
-    page = decide(desk, "cancel", paid)
+def address(order: Order, name: str) -> str:
+    return reverse("admin:orders_order_decide", args=[order.id, name])
 
-    assert "Done: 1." in page
-    assert fresh(paid).state == Order.State.CANCELLED
+
+def buttons(desk: Client, order: Order) -> list[str]:
+    page = desk.get(reverse("admin:orders_order_change", args=[order.id])).content.decode()
+    return [name for name in DECISIONS if f'href="{address(order, name)}"' in page]
+
+
+def press(desk: Client, order: Order, name: str, **answers: Any) -> str:
+    """Confirm on the page that says what will happen, as one who has just seen it."""
+    seen = {"seen": fresh(order).state, **answers}
+    return desk.post(address(order, name), seen, follow=True).content.decode()
+
+
+def test_the_page_offers_what_the_state_allows(desk: Client, waiting: Order) -> None:
+    assert buttons(desk, waiting) == ["cancel"]
+
+    pay(waiting)
+    assert buttons(desk, waiting) == ["ship", "cancel"]
+
+    page = desk.get(address(waiting, "ship")).content.decode()
+    assert "1 × Talking vase (VASE-1)" in page
+    assert "ada@example.com gets a mail (English)" in page
+    press(desk, waiting, "ship", carrier="La Poste", tracking="6A1")
+    assert buttons(desk, waiting) == ["deliver", "refund"]
+
+    press(desk, waiting, "deliver")
+    assert buttons(desk, waiting) == ["refund"]
+
+    press(desk, waiting, "refund")
+    assert buttons(desk, waiting) == ["put-back"]
+
+    press(desk, waiting, "put-back")
+    assert buttons(desk, waiting) == []
+
+
+def test_a_refund_says_what_will_happen_and_changes_nothing_before_it_is_confirmed(desk: Client, paid: Order) -> None:
+    lifecycle.ship(order_id=paid.id, carrier="", tracking="", by=STAFF, now=LATER)
+
+    page = desk.get(address(paid, "refund")).content.decode()
+
+    assert "€19.00 goes back to the customer" in page
+    assert 'name="pieces_are_back"' in page
+    assert published_events(OrderRefundRequested) == []
+
+
+@pytest.mark.parametrize("pieces", [{}, {"pieces_are_back": "on"}])
+def test_a_confirmed_refund_happens_once_and_the_pieces_come_back_if_staff_says_so(
+    desk: Client, paid: Order, pieces: dict[str, str]
+) -> None:
+    lifecycle.ship(order_id=paid.id, carrier="", tracking="", by=STAFF, now=LATER)
+
+    first, second = (press(desk, paid, "refund", **pieces) for _click in range(2))
+
+    assert "Done: Refund." in first
+    assert "Nothing was done" in second
+    assert fresh(paid).state == State.SHIPPED
+    assert len(published_events(OrderRefundRequested)) == 1
+    assert len(published_events(OrderReturned)) == len(pieces)
+
+
+def test_cancelling_a_paid_order_names_the_sum_and_the_pieces(desk: Client, paid: Order) -> None:
+    page = desk.get(address(paid, "cancel")).content.decode()
+    press(desk, paid, "cancel")
+
+    assert "€19.00 goes back to the customer" in page
+    assert "1 × Talking vase (VASE-1)" in page
+    assert fresh(paid).state == State.CANCELLED
     assert len(published_events(OrderRefundRequested)) == 1
 
 
-def test_staff_sends_an_order_and_has_it_delivered(desk: Client, paid: Order) -> None:
-    decide(desk, "ship", paid, carrier="La Poste", tracking="6A1")
-    assert (fresh(paid).state, fresh(paid).tracking) == (Order.State.SHIPPED, "6A1")
+def test_cancelling_what_cost_nothing_is_mailed_as_the_page_says(
+    desk: Client, placed: Callable[..., Order], mailoutbox: list
+) -> None:
+    earlier, free = (placed(put_up(price=0)) for _order in range(2))
+    for order in (earlier, free):
+        lifecycle.await_payment(order_id=order.id, now=LATER)
+    mail.send("paid", earlier.id)  # the one of today, as of an order that nobody paid
 
-    decide(desk, "deliver", paid)
-    assert fresh(paid).state == Order.State.DELIVERED
+    page = desk.get(address(free, "cancel")).content.decode()
+    press(desk, free, "cancel")
 
-
-def test_a_tracking_number_as_long_as_its_column_is_kept_whole(desk: Client, paid: Order) -> None:
-    decide(desk, "ship", paid, carrier=" La Poste ", tracking="6" * 100)
-
-    assert (fresh(paid).carrier, fresh(paid).tracking) == ("La Poste", "6" * 100)
-
-
-def test_what_a_state_does_not_allow_is_said(desk: Client, waiting: Order) -> None:
-    page = decide(desk, "ship", waiting, carrier="", tracking="")
-
-    assert "in a state that does not allow it" in page
-    assert fresh(waiting).state == Order.State.AWAITING_PAYMENT
+    assert "ada@example.com gets a mail (English): that it is cancelled" in page
+    assert mail.send("cancelled", free.id) == "cancelled"
+    assert [message.to for message in mailoutbox] == [["ada@example.com"]] * 2
 
 
-def test_a_failed_refund_is_tried_again_and_the_alarm_switched_off(desk: Client, paid: Order) -> None:
-    lifecycle.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
-    refunds.fail(refund_id=Refund.objects.get().id, code="closed", now=LATER)
+def test_what_changed_since_the_page_was_read_is_shown_before_it_is_done(desk: Client, waiting: Order) -> None:
+    """Paid meanwhile: cancelling it now sends money back, of which the page had said nothing."""
+    pay(waiting)
 
-    decide(desk, "refund_again", paid)
-    decide(desk, "looked_at", paid)
+    page = desk.post(address(waiting, "cancel"), {"seen": "awaiting_payment"}).content.decode()
 
-    assert Refund.objects.get().state == Refund.State.REQUESTED
-    assert fresh(paid).needs_attention is False
+    assert "The order has changed meanwhile" in page
+    assert "€19.00 goes back to the customer" in page
+    assert fresh(waiting).state == State.PAID
+
+
+def test_a_decision_reads_well_in_french(desk: Client, paid: Order) -> None:
+    desk.cookies["django_language"] = "fr"
+
+    page = desk.get(address(paid, "cancel")).content.decode()
+
+    assert "Annuler la commande" in page
+    assert "19,00\N{NO-BREAK SPACE}€" in page
+    assert "will" not in page.partition('id="content-main"')[2].partition("</form>")[0]
+
+
+# --- who decides, and what is said of them ----------------------------------------------------------------------------
 
 
 def clerk(*permissions: str) -> Client:
-    """Grace of the staff, who may see orders and do what is named."""
+    """Grace of the staff, who may do what is named."""
     grace = get_user_model().objects.create_user(email="grace@example.com", name="Grace Hopper", is_staff=True)
-    allowed = ["view_order", "view_orderstep", *permissions]
-    grace.user_permissions.set(Permission.objects.filter(content_type__app_label="orders", codename__in=allowed))
+    grace.user_permissions.set(
+        Permission.objects.filter(content_type__app_label="orders", codename__in=["view_orderstep", *permissions])
+    )
     client = Client()
     client.force_login(grace)
     return client
@@ -163,6 +225,7 @@ def clerk(*permissions: str) -> Client:
 @pytest.mark.parametrize(
     ("permission", "actions"),
     [
+        ("view_order", set()),
         ("cancel_order", {"cancel"}),
         ("ship_order", {"ship", "deliver"}),
         ("refund_order", {"refund_again"}),
@@ -170,60 +233,69 @@ def clerk(*permissions: str) -> Client:
     ],
 )
 def test_each_decision_has_a_permission_of_its_own(paid: Order, permission: str, actions: set[str]) -> None:
-    page = clerk(permission).get(reverse(LIST)).content.decode()
+    page = clerk("view_order", permission).get(reverse(LIST)).content.decode()
 
     assert {name for name in OrderAdmin.actions if f'<option value="{name}">' in page} == actions
 
 
-def test_every_decision_says_who_in_the_history_that_staff_see(paid: Order) -> None:
+@pytest.mark.parametrize(
+    ("permissions", "sees_it"),
+    [(("view_order",), True), (("cancel_order", "ship_order", "refund_order", "change_order"), False)],
+    ids=["may only look", "may decide but not look"],
+)
+def test_who_may_only_look_or_only_decide_decides_nothing(
+    paid: Order, permissions: tuple[str, ...], sees_it: bool
+) -> None:
+    client, before = clerk(*permissions), (fresh(paid).state, OrderStep.objects.count())
+
+    for name in DECISIONS:
+        assert client.get(address(paid, name)).status_code == 403
+        assert client.post(address(paid, name), {"seen": "paid"}).status_code == 403
+    for action in OrderAdmin.actions:
+        assert (paid.number in decide(client, action, paid)) == sees_it
+
+    page = client.get(reverse("admin:orders_order_change", args=[paid.id]))
+    assert (page.status_code == 200) == sees_it
+    assert not sees_it or not any(address(paid, name) in page.text for name in DECISIONS)
+    assert (fresh(paid).state, OrderStep.objects.count()) == before
+
+
+def test_a_failed_refund_is_tried_again_the_alarm_switched_off_and_the_history_says_by_whom(paid: Order) -> None:
     lifecycle.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
     refunds.fail(refund_id=Refund.objects.get().id, code="closed", now=LATER)
-    grace = clerk("refund_order", "change_order")
+    grace = clerk("view_order", "refund_order", "change_order")
 
-    decide(grace, "refund_again", paid)
+    assert buttons(grace, paid) == ["refund-again", "looked-at"]
+    press(grace, paid, "refund-again")
     decide(grace, "looked_at", paid)
 
-    history = grace.get(reverse("admin:orders_order_change", args=[paid.id])).content.decode()
+    assert Refund.objects.get().state == Refund.State.REQUESTED
+    assert fresh(paid).needs_attention is False
     decided = OrderStep.objects.filter(by=get_user_model().objects.get(email="grace@example.com").pk)
     assert [step.kind for step in decided] == ["refund_requested", "looked_at"]
+    history = grace.get(reverse("admin:orders_order_change", args=[paid.id])).content.decode()
     assert history.count("<p>Grace Hopper</p>") == 2
     assert f"<p>{STAFF}</p>" in history, "of somebody deleted, the id stays"
 
 
-def test_the_customer_is_not_told_who_packed_it_or_looked_at_it(paid: Order, listener: Shopper) -> None:
-    decide(clerk("ship_order"), "ship", paid, carrier="La Poste", tracking="6A1")
+@pytest.mark.parametrize("tracking", ["6A1", "6" * 100], ids=["short", "as long as its column"])
+def test_the_customer_is_told_of_the_parcel_and_not_who_packed_it(
+    paid: Order, listener: Shopper, tracking: str
+) -> None:
+    decide(clerk("view_order", "ship_order"), "ship", paid, carrier=" La Poste ", tracking=tracking)
     Order.objects.update(needs_attention=True)
     lifecycle.note_look(order_id=paid.id, by=STAFF, now=LATER)
 
+    assert (fresh(paid).state, fresh(paid).carrier, fresh(paid).tracking) == (State.SHIPPED, "La Poste", tracking)
     page = listener.look_at(paid).content.decode()
-
-    assert "6A1" in page
+    assert tracking in page
     assert "Grace" not in page
     assert "looked at" not in page
 
 
-@pytest.mark.parametrize("action", OrderAdmin.actions)
-def test_who_may_decide_but_not_look_finds_no_list_to_decide_from(paid: Order, action: str) -> None:
-    client = Client()
-    blind = get_user_model().objects.create_user(email="blind@example.com", is_staff=True)
-    blind.user_permissions.add(*Permission.objects.filter(codename__endswith="_order").exclude(codename="view_order"))
-    client.force_login(blind)
-    before = fresh(paid).state, OrderStep.objects.count()
+def test_what_there_is_not_or_a_state_does_not_allow_is_not_done(desk: Client, waiting: Order) -> None:
+    assert desk.get(address(waiting, "eat")).status_code == 404
+    assert desk.get(reverse("admin:orders_order_decide", args=[uuid7(), "ship"])).status_code == 404
 
-    page = decide(client, action, paid)
-
-    assert paid.number not in page
-    assert client.get(reverse("admin:orders_order_change", args=[paid.id])).status_code == 403
-    assert (fresh(paid).state, OrderStep.objects.count()) == before
-
-
-def test_who_may_only_look_decides_nothing(paid: Order) -> None:
-    client = Client()
-    reader = get_user_model().objects.create_user(email="reader@example.com", is_staff=True)
-    reader.user_permissions.add(Permission.objects.get(codename="view_order"))
-    client.force_login(reader)
-
-    page = decide(client, "cancel", paid)
-
-    assert paid.number in page
-    assert fresh(paid).state == Order.State.PAID
+    assert "in a state that does not allow it" in decide(desk, "ship", waiting, carrier="", tracking="")
+    assert fresh(waiting).state == State.AWAITING_PAYMENT
