@@ -55,6 +55,8 @@ def test_a_refused_order_names_the_short_line_and_one_press_goes_on_with_the_res
     basket = shopper.look_at_cart()
     assert f"Order {order.number} is cancelled, and its things are back in your cart" in basket
     assert "Vase: only 1 left of the 3 you wanted." in basket
+    mails.send("cancelled", order.id)
+    assert "Vase: only 1 left of the 3 you wanted." in mail.outbox[0].body
 
     answer = shopper.browser.post(reverse("orders:rest", args=[order.id]), follow=True)
 
@@ -65,90 +67,10 @@ def test_a_refused_order_names_the_short_line_and_one_press_goes_on_with_the_res
     assert Order.objects.count() == 2
 
 
-def test_a_refused_order_of_which_nothing_is_left_offers_no_rest(shopper: Shopper) -> None:
-    vase = put_up(title={"en": "Vase"})
-    order = order_of(shopper, (vase, 1))
-
-    refuse(order, vase, left=0)
-
-    page = shopper.look_at(order).content.decode()
-    assert "Vase: none is left." in page
-    assert reverse("orders:rest", args=[order.id]) not in page
-    assert reverse("orders:cart") in page
-
-
-def test_an_order_that_nobody_paid_in_time_gives_its_things_back(shopper: Shopper) -> None:
-    order = order_of(shopper, (put_up(title={"en": "Vase"}), 2))
-    lifecycle.await_payment(order_id=order.id, now=LATER)
-
-    for _told_twice in range(2):
-        expire(order)
-
-    assert fresh(order).state == Order.State.CANCELLED
-    assert in_cart() == {"Vase": 2}
-    assert "Your things are back in the cart." in shopper.look_at(order).content.decode()
-
-
-def test_what_came_back_is_not_looked_for_in_the_cart_once_it_was_ordered_again(shopper: Shopper) -> None:
-    order = order_of(shopper, (put_up(title={"en": "Vase"}), 2))
-    expire(order)
-    to_the_cart = 'id="to-cart"'
-    assert to_the_cart in shopper.look_at(order).content.decode()
-
-    shopper.check_out()
-
-    assert in_cart() == {}
-    assert to_the_cart not in shopper.look_at(order).content.decode()
-
-
-def test_an_unpaid_order_that_its_customer_cancels_gives_its_things_back_once(shopper: Shopper) -> None:
-    order = order_of(shopper, (put_up(title={"en": "Vase"}), 2))
-
-    for _press in range(2):
-        shopper.cancel(order)
-    expire(order)
-
-    assert in_cart() == {"Vase": 2}
-
-
-def test_what_staff_cancels_is_not_offered_again(shopper: Shopper) -> None:
-    order = order_of(shopper, (put_up(), 2))
-
-    lifecycle.cancel_by_staff(order_id=order.id, by=order.id, now=LATER)
-
-    assert in_cart() == {}
-    assert "back in the cart" not in shopper.look_at(order).content.decode()
-
-
-def test_the_things_come_back_beside_what_was_put_in_meanwhile(shopper: Shopper) -> None:
-    vase, horse = put_up(title={"en": "Vase"}), put_up(title={"en": "Horse"})
-    order = order_of(shopper, (vase, 15))
-    shopper.add(vase, quantity=10)
-    shopper.add(horse)
-
-    expire(order)
-
-    assert in_cart() == {"Vase": QUANTITY_MAX, "Horse": 1}
-    assert f"Order {order.number} is cancelled" in shopper.look_at_cart()
-
-
 def what_is_said(shopper: Shopper, order: Order) -> list[str]:
     """On the order's page, in the cart and in the mail, as it is read."""
     mails.send("cancelled", order.id)
     return [html.unescape(shopper.look_at(order).content.decode()), shopper.look_at_cart(), mail.outbox[-1].body]
-
-
-def test_pieces_that_the_cart_has_no_room_for_are_named(shopper: Shopper) -> None:
-    vase, horse = put_up(title={"en": "Vase"}), put_up(title={"en": "Horse"})
-    order = order_of(shopper, (vase, 15), (horse, 1))
-    shopper.add(vase, quantity=10)
-
-    expire(order)
-
-    for said in what_is_said(shopper, order):
-        assert "as far as they fit" in said
-        assert "Vase: 5 of 15 did not fit into the cart." in said
-        assert "Horse: 1 of" not in said
 
 
 def test_a_full_cart_takes_back_what_fits(shopper: Shopper) -> None:
@@ -185,30 +107,6 @@ def test_a_guest_who_signed_in_meanwhile_finds_them_in_the_accounts_cart(shopper
         assert (reverse("orders:order", args=[order.id]) in basket) == may_look
 
 
-def test_the_next_person_at_the_browser_does_not_get_them(shopper: Shopper) -> None:
-    ada = get_user_model().objects.create_user(email="ada@example.com")
-    order = order_of(shopper, (put_up(), 2))
-    sign_in(shopper, ada)
-    del shopper.browser.cookies["sessionid"]  # as signing out does; the cart's cookie stays
-
-    expire(order)
-
-    assert "Nothing in here yet" in shopper.look_at_cart()
-
-
-def test_a_customers_things_come_back_to_the_account_wherever_they_look(shopper: Shopper) -> None:
-    ada = get_user_model().objects.create_user(email="ada@example.com")
-    at_home = Shopper()
-    for browser in (shopper, at_home):
-        browser.browser.force_login(ada)
-    order = order_of(shopper, (put_up(title={"en": "Vase"}), 2))
-
-    expire(order)
-
-    assert f"Order {order.number} is cancelled" in at_home.look_at_cart()
-    assert in_cart() == {"Vase": 2}
-
-
 def test_a_price_that_changed_meanwhile_has_to_be_agreed_to(shopper: Shopper) -> None:
     vase = put_up(price=1_900)
     order = order_of(shopper, (vase, 1))
@@ -217,59 +115,6 @@ def test_a_price_that_changed_meanwhile_has_to_be_agreed_to(shopper: Shopper) ->
     expire(order)
 
     assert "The price was €19.00" in shopper.look_at_cart()
-
-
-def test_somebody_elses_cart_is_not_touched_by_the_press(shopper: Shopper) -> None:
-    vase = put_up(title={"en": "Vase"})
-    order = order_of(shopper, (vase, 3))
-    refuse(order, vase, left=1)
-    stranger = Shopper()
-    stranger.add(vase, quantity=5)
-
-    answer = stranger.browser.post(reverse("orders:rest", args=[order.id]))
-
-    assert answer.status_code == 404
-    assert sorted(CartLine.objects.values_list("quantity", flat=True)) == [3, 5]
-
-
-def test_pressed_again_later_the_rest_lowers_nothing(shopper: Shopper) -> None:
-    vase = put_up(title={"en": "Vase"})
-    order = order_of(shopper, (vase, 3))
-    refuse(order, vase, left=1)
-    shopper.browser.post(reverse("orders:rest", args=[order.id]))
-    shopper.change(vase, 4)
-
-    shopper.browser.post(reverse("orders:rest", args=[order.id]))
-
-    assert in_cart() == {"Vase": 4}
-
-
-def test_the_rest_is_no_more_than_what_is_left_by_now(shopper: Shopper) -> None:
-    vase = put_up(title={"en": "Vase"})
-    order = order_of(shopper, (vase, 5))
-    refuse(order, vase, left=3)
-    be_left(vase, 2)
-
-    shopper.browser.post(reverse("orders:rest", args=[order.id]))
-
-    assert in_cart() == {"Vase": 2}
-
-
-@pytest.mark.parametrize("language", ["en", "fr"])
-def test_the_mail_names_the_short_line_and_says_where_the_things_are(shopper: Shopper, language: str) -> None:
-    vase = put_up(title={"en": "Vase"})
-    shopper.add(vase, quantity=3)
-    shopper.check_out(language=language)
-    order = Order.objects.get()
-    refuse(order, vase, left=1)
-
-    mails.send("cancelled", order.id)
-
-    wanted = {
-        "en": "Vase: only 1 left of the 3 you wanted.",
-        "fr": "Vase\N{NO-BREAK SPACE}: il n’en reste que 1 sur les 3 voulus.",
-    }
-    assert wanted[language] in mail.outbox[0].body
 
 
 def test_a_forgotten_cart_does_not_hinder_the_end_of_its_order(shopper: Shopper) -> None:
@@ -283,3 +128,132 @@ def test_a_forgotten_cart_does_not_hinder_the_end_of_its_order(shopper: Shopper)
     for said in what_is_said(shopper, order):
         assert "back in" not in said
         assert "no room" not in said
+
+
+def test_two_refused_orders_are_both_told_and_each_has_its_rest(shopper: Shopper) -> None:
+    vase, horse = put_up(title={"en": "Vase"}), put_up(title={"en": "Horse"})
+    first, second = order_of(shopper, (vase, 3)), order_of(shopper, (horse, 5))
+    refuse(first, vase, left=1)
+    refuse(second, horse, left=2)
+
+    basket = shopper.look_at_cart()
+    assert "Vase: only 1 left of the 3 you wanted." in basket
+    assert "Horse: only 2 left of the 5 you wanted." in basket
+    for order in (first, second):
+        assert f"Order {order.number} is cancelled" in basket
+        assert reverse("orders:order", args=[order.id]) in basket
+        page = shopper.look_at(order).content.decode()
+        assert reverse("orders:rest", args=[order.id]) in page
+        assert 'id="to-cart"' in page
+
+    shopper.browser.post(reverse("orders:rest", args=[first.id]))
+
+    assert in_cart() == {"Vase": 1, "Horse": 5}
+    assert f"Order {second.number} is cancelled" in shopper.look_at_cart(), "it was not seen to yet"
+
+
+def test_an_order_that_nobody_paid_in_time_gives_its_things_back_once(shopper: Shopper) -> None:
+    order = order_of(shopper, (put_up(title={"en": "Vase"}), 2))
+    lifecycle.await_payment(order_id=order.id, now=LATER)
+
+    for _told_twice in range(2):
+        expire(order)
+
+    assert fresh(order).state == Order.State.CANCELLED
+    assert in_cart() == {"Vase": 2}
+    page = shopper.look_at(order).content.decode()
+    assert "Your things are back in the cart." in page
+    assert 'id="to-cart"' in page
+    shopper.check_out()
+    assert in_cart() == {}
+    assert 'id="to-cart"' not in shopper.look_at(order).content.decode(), "they were ordered again"
+
+
+@pytest.mark.parametrize("by", ["customer", "staff"])
+def test_what_its_customer_cancels_comes_back_once_and_what_staff_cancels_does_not(shopper: Shopper, by: str) -> None:
+    order = order_of(shopper, (put_up(title={"en": "Vase"}), 2))
+
+    for _press in range(2):
+        if by == "customer":
+            shopper.cancel(order)
+        else:
+            lifecycle.cancel_by_staff(order_id=order.id, by=order.id, now=LATER)
+    expire(order)
+
+    assert in_cart() == ({"Vase": 2} if by == "customer" else {})
+    assert ("back in the cart" in shopper.look_at(order).content.decode()) == (by == "customer")
+
+
+def test_the_things_come_back_beside_what_was_put_in_meanwhile_and_what_does_not_fit_is_named(
+    shopper: Shopper,
+) -> None:
+    vase, horse = put_up(title={"en": "Vase"}), put_up(title={"en": "Horse"})
+    order = order_of(shopper, (vase, 15), (horse, 1))
+    shopper.add(vase, quantity=10)
+
+    expire(order)
+
+    assert in_cart() == {"Vase": QUANTITY_MAX, "Horse": 1}
+    assert f"Order {order.number} is cancelled" in shopper.look_at_cart()
+    for said in what_is_said(shopper, order):
+        assert "as far as they fit" in said
+        assert "Vase: 5 of 15 did not fit into the cart." in said
+        assert "Horse: 1 of" not in said
+
+
+def test_who_is_signed_in_by_then_decides_whose_cart_they_come_back_to(shopper: Shopper) -> None:
+    ada = get_user_model().objects.create_user(email="ada@example.com")
+    order = order_of(shopper, (put_up(title={"en": "Vase"}), 2))
+    sign_in(shopper, ada)
+    del shopper.browser.cookies["sessionid"]  # as signing out does; the cart's cookie stays
+
+    expire(order)
+
+    assert "Nothing in here yet" in shopper.look_at_cart(), "the next person at the browser does not get them"
+    at_home = Shopper()
+    at_home.browser.force_login(ada)
+    assert f"Order {order.number} is cancelled" in at_home.look_at_cart()
+    assert in_cart() == {"Vase": 2}
+
+
+@pytest.mark.parametrize(("left_by_now", "put_in"), [(3, 3), (2, 2)])
+def test_the_rest_is_what_is_left_by_now_and_pressed_again_lowers_nothing(
+    shopper: Shopper, left_by_now: int, put_in: int
+) -> None:
+    vase = put_up(title={"en": "Vase"})
+    order = order_of(shopper, (vase, 5))
+    refuse(order, vase, left=3)
+    be_left(vase, left_by_now)
+
+    shopper.browser.post(reverse("orders:rest", args=[order.id]))
+    assert in_cart() == {"Vase": put_in}
+
+    shopper.change(vase, 4)
+    shopper.browser.post(reverse("orders:rest", args=[order.id]))
+    assert in_cart() == {"Vase": 4}
+
+
+def test_a_refused_order_of_which_nothing_is_left_offers_no_rest_and_a_stranger_has_none(shopper: Shopper) -> None:
+    vase, stranger = put_up(title={"en": "Vase"}), Shopper()
+    order = order_of(shopper, (vase, 3))
+    refuse(order, vase, left=0)
+    stranger.add(vase, quantity=5)
+
+    page = shopper.look_at(order).content.decode()
+    assert "Vase: none is left." in page
+    assert reverse("orders:rest", args=[order.id]) not in page
+    assert reverse("orders:cart") in page
+    assert stranger.browser.post(reverse("orders:rest", args=[order.id])).status_code == 404
+    assert sorted(CartLine.objects.values_list("quantity", flat=True)) == [3, 5]
+
+
+def test_the_mail_names_the_short_line_in_french(shopper: Shopper) -> None:
+    vase = put_up(title={"en": "Vase"})
+    shopper.add(vase, quantity=3)
+    shopper.check_out(language="fr")
+    order = Order.objects.get()
+    refuse(order, vase, left=1)
+
+    mails.send("cancelled", order.id)
+
+    assert "Vase\N{NO-BREAK SPACE}: il n’en reste que 1 sur les 3 voulus." in mail.outbox[0].body

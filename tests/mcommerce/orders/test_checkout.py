@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from fractions import Fraction
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -15,10 +16,12 @@ from eventbus.models import Timer
 from eventbus.testing import published_events
 from mcommerce.events import OrderPlaced
 from mcommerce.orders import access
+from mcommerce.orders.limits import CHECKOUTS_PER_CUSTOMER, CHECKOUTS_PER_NETWORK
 from mcommerce.orders.models import Cart, CartLine, Order
 from mcommerce.orders.services.checkout import CartChanged, EmptyCart, place_order
 from mcommerce.orders.services.vat import tax_within
 from tests.mcommerce.orders.conftest import ANSWERS, BUYER, NOW, Shopper, change_price, put_up
+from tests.mcommerce.orders.test_cart import be_left, withdraw
 
 
 def test_a_guest_orders_what_is_in_the_cart(shopper: Shopper, settings: object) -> None:
@@ -36,6 +39,8 @@ def test_a_guest_orders_what_is_in_the_cart(shopper: Shopper, settings: object) 
         ("Talking vase", 1, 5_000, 5_000),
     ]
     assert order.expires_at - order.placed_at == timedelta(minutes=settings.ORDER_PAYMENT_MINUTES)
+    timer = Timer.objects.get(type="order.expired_check.v1")
+    assert (timer.due, timer.key) == (order.expires_at, str(order.id))
     assert CartLine.objects.count() == 0
     [told] = published_events(OrderPlaced)
     assert [(line.product_id, line.quantity, line.unit_price) for line in told.lines] == [
@@ -44,13 +49,6 @@ def test_a_guest_orders_what_is_in_the_cart(shopper: Shopper, settings: object) 
     ]
     assert (told.total, told.expires_at) == (order.total, order.expires_at)
     assert shopper.browser.get(answer.url).status_code == 200
-
-
-def test_the_deadline_is_set_with_the_order(placed: Callable[..., Order]) -> None:
-    order = placed()
-
-    timer = Timer.objects.get(type="order.expired_check.v1")
-    assert (timer.due, timer.key) == (order.expires_at, str(order.id))
 
 
 def test_vat_is_taken_out_of_each_line_and_rounded_half_up(placed: Callable[..., Order]) -> None:
@@ -85,23 +83,12 @@ def test_the_same_form_sent_twice_is_one_order(shopper: Shopper) -> None:
     shopper.add(put_up())
     token = uuid4()
 
-    first, second = (shopper.check_out(token=token) for _time in range(2))
+    seen = shopper.see_checkout()
+    first, second = (shopper.check_out(token=token, seen=seen) for _time in range(2))
 
-    assert first.url == second.url
+    assert first.url == second.url == reverse("orders:order", args=[Order.objects.get().id])
     assert Order.objects.count() == 1
     assert len(published_events(OrderPlaced)) == 1
-
-
-def test_a_price_that_changed_since_it_was_agreed_to_is_not_charged(shopper: Shopper) -> None:
-    vase = put_up(price=1_900)
-    shopper.add(vase)
-    change_price(vase, 9_900)
-
-    answer = shopper.check_out()
-
-    assert answer.status_code == 409
-    assert "Talking vase costs €99.00 instead of €19.00." in answer.content.decode()
-    assert Order.objects.count() == 0
 
 
 def test_a_price_that_the_browser_sends_means_nothing(shopper: Shopper) -> None:
@@ -138,22 +125,6 @@ def test_two_currencies_are_two_orders(shopper: Shopper) -> None:
     shopper.change(clock, 0)
     shopper.check_out()
     assert Order.objects.get().currency == "EUR"
-
-
-def test_an_empty_cart_is_not_ordered(db: None) -> None:
-    with pytest.raises(EmptyCart):
-        place_order(cart_id=None, buyer=BUYER, token=uuid4(), now=NOW)
-
-
-def test_a_refused_order_leaves_the_cart_as_it_was(shopper: Shopper) -> None:
-    vase = put_up()
-    shopper.add(vase)
-    change_price(vase, 2_000)
-
-    with pytest.raises(CartChanged):
-        place_order(cart_id=Cart.objects.get().id, buyer=BUYER, token=uuid4(), now=NOW)
-
-    assert CartLine.objects.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -193,36 +164,16 @@ def test_a_wrong_answer_is_shown_and_the_others_are_kept(
     assert Order.objects.count() == 0
 
 
-def test_names_and_places_of_all_kinds_can_be_ordered_to(shopper: Shopper) -> None:
-    shopper.add(put_up())
-
-    answer = shopper.check_out(
-        name="Zoë O’Hara-Núñez Jr.", street="12 bis, bd.de l’Hôtel-Dieu / bât. A", extra="c/o M. le Dr. Weiß", city="Aÿ"
-    )
-
-    assert answer.status_code == 302
-
-
-def test_an_address_may_be_as_long_as_its_columns_and_no_longer(shopper: Shopper) -> None:
+def test_an_address_may_be_of_all_kinds_and_as_long_as_its_columns(shopper: Shopper) -> None:
     longest = {"name": 150, "street": 200, "extra": 200, "postal_code": 20, "city": 100}
     shopper.add(put_up())
 
     refused = shopper.check_out(**{name: "x" * (length + 1) for name, length in longest.items()})
-    taken = shopper.check_out(**{name: "x" * length for name, length in longest.items()})
-
     assert set(refused.context["form"].errors) == set(longest)
-    assert taken.status_code == 302
-
-
-def test_nobody_checks_out_an_empty_or_changed_cart(shopper: Shopper) -> None:
-    assert shopper.browser.get(reverse("orders:checkout")).url == reverse("orders:cart")
-
-    vase = put_up()
-    shopper.add(vase)
-    assert shopper.browser.get(reverse("orders:checkout")).status_code == 200
-
-    change_price(vase, 2_000)
-    assert shopper.browser.get(reverse("orders:checkout")).url == reverse("orders:cart")
+    assert shopper.check_out(**{name: "x" * length for name, length in longest.items()}).status_code == 302
+    shopper.add(put_up())
+    of_all_kinds = {"name": "Zoë O’Hara-Núñez Jr.", "street": "12 bis, bd.de l’Hôtel-Dieu / bât. A", "city": "Aÿ"}
+    assert shopper.check_out(**of_all_kinds, extra="c/o M. le Dr. Weiß").status_code == 302
 
 
 def test_a_customer_need_not_type_it_all_again(shopper: Shopper) -> None:
@@ -246,3 +197,139 @@ def test_a_session_remembers_its_newest_orders() -> None:
         access.remember(session, order_id)
 
     assert session[access.SESSION_KEY] == [str(order_id) for order_id in orders[1:]]
+
+
+def asked_again(answer) -> str:  # type: ignore[no-untyped-def]
+    """The page that asks again, with what was typed, and nothing ordered."""
+    page = answer.content.decode()
+    assert answer.status_code == 409
+    assert "Your cart is not as this page showed it" in page
+    assert ANSWERS["street"] in page
+    assert Order.objects.count() == 0
+    return page
+
+
+def test_what_another_tab_put_in_is_shown_first_and_ordered_with_the_next_press(shopper: Shopper) -> None:
+    shopper.add(put_up(title={"en": "Vase"}, price=1_900))
+    seen = shopper.see_checkout()
+    shopper.add(put_up(title={"en": "Horse"}, price=5_000))
+
+    answer = shopper.check_out(seen=seen)
+
+    page = asked_again(answer)
+    assert "Horse is new in the cart." in page
+    assert "€69.00" in page
+    shopper.check_out(seen=answer.context["seen"])
+    assert Order.objects.get().total == 6_900
+
+
+def test_what_another_tab_took_out_counted_anew_or_agreed_to_is_named(shopper: Shopper) -> None:
+    vase, horse, bowl = (put_up(title={"en": name}) for name in ("Vase", "Horse", "Bowl"))
+    for offer in (vase, horse, bowl):
+        shopper.add(offer)
+    seen = shopper.see_checkout()
+    shopper.change(vase, 0)
+    shopper.change(horse, 3)
+    change_price(bowl, 9_900)
+    shopper.browser.post(reverse("orders:agree"))
+
+    page = asked_again(shopper.check_out(seen=seen))
+
+    assert "Vase is not in the cart any more." in page
+    assert "Horse: 3 pieces instead of 1." in page
+    assert "costs €99.00 instead of €19.00." in page
+    wrong = shopper.check_out(seen=seen, email="zeus")
+    assert wrong.status_code == 422, "a wrong answer and a changed cart are told together"
+    assert "Horse: 3 pieces instead of 1." in wrong.content.decode()
+
+
+def test_a_price_that_changed_since_it_was_agreed_to_is_not_charged(shopper: Shopper) -> None:
+    assert shopper.browser.get(reverse("orders:checkout")).url == reverse("orders:cart"), "it is empty"
+    with pytest.raises(EmptyCart):
+        place_order(cart_id=None, buyer=BUYER, token=uuid4(), now=NOW)
+    vase = put_up(price=1_900)
+    shopper.add(vase)
+    assert shopper.browser.get(reverse("orders:checkout")).status_code == 200
+    change_price(vase, 9_900)
+
+    assert shopper.browser.get(reverse("orders:checkout")).url == reverse("orders:cart")
+    assert "Talking vase costs €99.00 instead of €19.00." in asked_again(shopper.check_out())
+    with pytest.raises(CartChanged):
+        place_order(cart_id=Cart.objects.get().id, buyer=BUYER, token=uuid4(), now=NOW)
+    assert CartLine.objects.count() == 1
+
+
+def test_what_sold_out_at_the_till_is_named_and_one_press_takes_the_rest(shopper: Shopper) -> None:
+    vase, horse, bowl = (put_up(title={"en": name}) for name in ("Vase", "Horse", "Bowl"))
+    for offer in (vase, horse, bowl):
+        shopper.add(offer, quantity=2)
+    seen = shopper.see_checkout()
+    be_left(vase, 1)
+    be_left(horse, 0)
+    withdraw(bowl)
+
+    answer = shopper.check_out(seen=seen)
+
+    page = asked_again(answer)
+    for said in ("Only 1 of Vase left right now.", "Horse is sold out right now.", "Bowl is no longer for sale."):
+        assert said in page
+    assert "Order and pay" not in page
+    settled = shopper.check_out(seen=answer.context["seen"], settle="1")
+    assert (settled.status_code, Order.objects.count()) == (200, 0)
+    assert ANSWERS["street"] in settled.content.decode()
+    shopper.check_out(seen=settled.context["seen"])
+    assert list(Order.objects.get().lines.values_list("title__en", "quantity")) == [("Vase", 1)]
+
+
+def test_the_same_content_put_in_again_is_no_change(shopper: Shopper) -> None:
+    vase, horse = put_up(), put_up()
+    shopper.add(vase)
+    shopper.add(horse)
+    seen = shopper.see_checkout()
+    shopper.change(vase, 0)
+    shopper.add(vase)
+
+    shopper.check_out(seen=seen)
+
+    assert Order.objects.count() == 1
+
+
+@pytest.mark.parametrize("seen", ["", "nonsense", "\0", "x" * 100_000, f"{'0' * 32}x999999999@9EUR"])
+def test_a_form_that_shows_no_cart_of_ours_is_asked_again(shopper: Shopper, seen: str) -> None:
+    shopper.add(put_up())
+
+    asked_again(shopper.check_out(seen=seen))
+
+    assert CartLine.objects.count() == 1
+
+
+def test_a_robot_that_orders_is_told_to_wait_keeps_its_cart_and_others_still_order(
+    shopper: Shopper, bus_clock: Any
+) -> None:
+    vase = put_up()
+    answers = [ordered(shopper, vase) for _order in range(CHECKOUTS_PER_NETWORK.at_most + 1)]
+
+    assert [answer.status_code for answer in answers] == [302] * CHECKOUTS_PER_NETWORK.at_most + [429]
+    assert 0 < int(answers[-1]["Retry-After"]) <= CHECKOUTS_PER_NETWORK.seconds
+    assert "A little slower, please" in answers[-1].text
+    assert ordered(Shopper(REMOTE_ADDR="198.51.100.1"), vase).status_code == 302
+    assert "Talking vase" in shopper.look_at_cart()
+    bus_clock.advance(seconds=int(answers[-1]["Retry-After"]))
+    assert shopper.check_out().status_code == 302
+
+
+def test_an_account_is_limited_wherever_it_signs_in(db: None) -> None:
+    vase, ada = put_up(), get_user_model().objects.create_user(email="ada@example.com")
+    for number in range(CHECKOUTS_PER_CUSTOMER.at_most + 1):
+        shopper = Shopper(REMOTE_ADDR=f"198.51.100.{number}")
+        shopper.browser.force_login(ada)
+        last = ordered(shopper, vase)
+
+    assert last.status_code == 429
+    assert Order.objects.count() == CHECKOUTS_PER_CUSTOMER.at_most
+
+
+def ordered(shopper: Shopper, vase: Any) -> Any:
+    shopper.add(vase)
+    Order.objects.update(state=Order.State.PAID)  # so that nothing waits to be paid
+    return shopper.check_out()
