@@ -116,51 +116,43 @@ def test_a_picture_is_drawn_anew_in_the_sizes_that_pages_show(desk: Client, writ
         assert answer["Content-Type"] == "image/webp"
         assert "sandbox" in answer["Content-Security-Policy"]
         assert answer["X-Content-Type-Options"] == "nosniff"
-
-
-def test_others_are_told_of_the_picture_for_a_page_and_of_the_one_for_a_cart(desk: Client, write_down: Filled) -> None:
-    upload(desk, write_down(), drawn())
-
-    told, product = published_events(ProductPublished)[0], Product.objects.get()
-    assert (told.image, told.thumbnail) == (product.image_url, product.cart_image_url)
-    assert told.image.endswith("-page.webp")
-    assert told.thumbnail.endswith("-cart.webp")
-
-
-def test_each_page_asks_for_the_size_that_it_shows(desk: Client, write_down: Filled) -> None:
-    upload(desk, write_down(), drawn())
-
-    product = Product.objects.get()
     assert f'src="{product.card_image_url}"' in desk.get("/").content.decode()
     assert f'src="{product.image_url}"' in desk.get(product.get_absolute_url()).content.decode()
+    told = published_events(ProductPublished)[0]
+    assert (told.image, told.thumbnail) == (product.image_url, product.cart_image_url)
+    assert (told.image.endswith("-page.webp"), told.thumbnail.endswith("-cart.webp")) == (True, True)
+
+    desk.post(f"/admin/products/product/{product.id}/change/", write_down(product, **{"picture-clear": "on"}))
+    assert Product.objects.get().image_url == ""
+    assert desk.get(f"/media/pictures/{uuid4()}-page.webp").status_code == 404
 
 
-def test_nothing_tells_where_a_photograph_was_taken(desk: Client, write_down: Filled) -> None:
+def test_nothing_tells_where_a_photograph_was_taken_and_it_is_shown_upright(desk: Client, write_down: Filled) -> None:
     upload(desk, write_down(), photograph(), "home.jpg")
 
     for size in pictures.SIZES:
         kept = desk.get(Product.objects.get().image_url_in(size)).content
         assert not look_at(kept).getexif()
         assert not any(sign in kept for sign in (b"EXIF", b"Exif", b"XMP", b"taken at home"))
+        shown = look_at(kept)
+        above, below = shown.getpixel((10, 10)), shown.getpixel((10, shown.height - 10))
+        assert above[0] < 50 < 150 < below[0]
 
 
-def test_a_photograph_taken_upside_down_is_shown_upright(desk: Client, write_down: Filled) -> None:
-    upload(desk, write_down(), photograph(), "home.jpg")
+@pytest.mark.parametrize(
+    ("content", "size"),
+    [
+        *((drawn(mode=mode), (1280, 720)) for mode in ("1", "L", "LA", "P", "RGBA", "I;16")),
+        (drawn("JPEG", mode="CMYK"), (1280, 720)),  # for printing
+        (drawn("MPO", save_all=True, append_images=[Image.new("RGB", (100, 100))]), (1280, 720)),  # a telephone's two
+        (drawn(size=(90, 30)), (90, 30)),  # a small one stays as small as it is
+    ],
+    ids=["1", "L", "LA", "P", "RGBA", "I;16", "CMYK", "MPO", "small"],
+)
+def test_a_picture_of_any_kind_can_be_shown(content: bytes, size: tuple[int, int]) -> None:
+    shown = look_at(pictures.reencode(ContentFile(content)).sizes["page"])
 
-    kept = look_at(desk.get(Product.objects.get().image_url).content)
-    above, below = kept.getpixel((10, 10)), kept.getpixel((10, kept.height - 10))
-    assert above[0] < 50 < 150 < below[0]
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I;16"])
-def test_a_picture_of_any_kind_of_colours_can_be_shown(mode: str) -> None:
-    sizes = pictures.reencode(ContentFile(drawn(mode=mode))).sizes
-
-    assert look_at(sizes["page"]).size == (1280, 720)
-
-
-def test_a_picture_for_printing_can_be_shown() -> None:
-    assert look_at(pictures.reencode(ContentFile(drawn("JPEG", mode="CMYK"))).sizes["card"]).mode == "RGB"
+    assert (shown.size, shown.mode in ("RGB", "RGBA")) == (size, True)
 
 
 @pytest.mark.parametrize("profile", [b"broken", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()])
@@ -169,18 +161,6 @@ def test_what_is_transparent_stays_so_whatever_its_colours_are_said_to_be(profil
 
     assert kept.getpixel((0, 0))[3] == 0
     assert "icc_profile" not in kept.info
-
-
-def test_a_telephone_s_picture_that_brings_a_second_one_is_taken() -> None:
-    second = Image.new("RGB", (100, 100))
-
-    sizes = pictures.reencode(ContentFile(drawn("MPO", save_all=True, append_images=[second]))).sizes
-
-    assert look_at(sizes["page"]).size == (1280, 720)
-
-
-def test_a_small_picture_stays_as_small_as_it_is() -> None:
-    assert look_at(pictures.reencode(ContentFile(drawn(size=(90, 30)))).sizes["page"]).size == (90, 30)
 
 
 SENTENCES = {
@@ -206,6 +186,7 @@ SENTENCES = {
         "a little over the limit": claiming(6_300, 4_000),
     },
     "moves": {"a moving WebP": moving("WEBP"), "a moving PNG": moving("PNG")},
+    "larger than 5 MB": {"a file that is too large": drawn() + b" " * pictures.PICTURE_BYTES_MAX},
 }
 REFUSED = [
     pytest.param(sentence, content, id=name) for sentence, files in SENTENCES.items() for name, content in files.items()
@@ -233,48 +214,21 @@ def test_a_moving_picture_that_says_it_is_huge_is_refused_before_it_is_decoded(
     assert "million pixels" in refusal(upload(desk, write_down(), bytes(bomb)))
 
 
-def test_a_file_that_is_too_large_is_refused_before_it_is_read(desk: Client, write_down: Filled) -> None:
-    answer = upload(desk, write_down(), drawn() + b" " * pictures.PICTURE_BYTES_MAX)
-
-    assert "larger than 5 MB" in refusal(answer)
-
-
-def test_a_refusal_is_told_in_french_too() -> None:
+def test_what_comes_by_no_form_is_drawn_anew_or_refused_as_well(db: None, tmp_path: Path) -> None:
+    product = put_on_shelf("Vase")
+    product.picture = ContentFile(moving("WEBP"), name="vase.jpg")
     with pytest.raises(ValidationError) as refused:
-        pictures.reencode(ContentFile(moving("WEBP")))
-
+        catalogue.save_product(product=product, now=NOW)
     with translation.override("fr"):
         assert refused.value.messages == ["Cette image est animée. Choisissez une image fixe."]
+    assert not any(tmp_path.iterdir())
 
-
-def test_what_comes_by_no_form_is_drawn_anew_as_well(db: None) -> None:
-    product = put_on_shelf("Vase")
+    product = Product.objects.get()
     product.picture = ContentFile(photograph(), name="vase.jpg")
-
     catalogue.save_product(product=product, now=NOW)
 
     with product.picture.open() as kept:
         assert not look_at(kept.read()).getexif()
-
-
-def test_a_file_that_is_no_picture_is_not_stored_by_any_way(db: None, tmp_path: Path) -> None:
-    product = put_on_shelf("Vase")
-    product.picture = ContentFile(b"<script>alert(1)</script>", name="vase.jpg")
-
-    with pytest.raises(ValidationError):
-        catalogue.save_product(product=product, now=NOW)
-
-    assert not any(tmp_path.iterdir())
-
-
-def test_a_picture_can_be_taken_away_again(desk: Client, write_down: Filled) -> None:
-    upload(desk, write_down(), drawn())
-    product = Product.objects.get()
-
-    desk.post(f"/admin/products/product/{product.id}/change/", write_down(product, **{"picture-clear": "on"}))
-
-    product.refresh_from_db()
-    assert product.image_url == ""
 
 
 def test_a_good_picture_beside_a_bad_price_is_asked_for_again(desk: Client, write_down: Filled, tmp_path: Path) -> None:
@@ -282,7 +236,3 @@ def test_a_good_picture_beside_a_bad_price_is_asked_for_again(desk: Client, writ
 
     assert list(answer.context["adminform"].form.errors) == ["price"]
     assert not any(tmp_path.iterdir())
-
-
-def test_a_picture_that_is_not_there_is_not_found(client: Client) -> None:
-    assert client.get(f"/media/pictures/{uuid4()}-page.webp").status_code == 404

@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, transaction
+from django.test import Client
 
 from eventbus.testing import published_events
 from mcommerce.events import ProductPublished, ProductStockChanged, ProductWithdrawn
@@ -44,15 +45,6 @@ def test_a_draft_is_nobodys_business_until_it_is_for_sale() -> None:
     assert published_events(ProductStockChanged)[-1].available == 3
 
 
-def test_each_change_has_the_next_version() -> None:
-    vase = put_on_shelf()
-    vase.price = 2_500
-
-    catalogue.save_product(product=vase, now=NOW)
-
-    assert [(one.version, one.price) for one in published_events(ProductPublished)] == [(1, 1_900), (2, 2_500)]
-
-
 def test_taking_off_sale_is_told_once() -> None:
     vase = put_on_shelf()
 
@@ -72,26 +64,6 @@ def test_of_two_who_change_a_product_at_once_the_later_is_refused() -> None:
         catalogue.save_product(product=second, now=NOW)
 
     assert Product.objects.get().price == 1_000
-
-
-def test_a_new_address_keeps_the_old_one_leading_there() -> None:
-    vase = put_on_shelf()
-    vase.slug = "amphora"
-    catalogue.save_product(product=vase, now=NOW)
-    vase.slug = "vase"
-    catalogue.save_product(product=vase, now=NOW)
-
-    assert list(OldSlug.objects.values_list("slug", flat=True)) == ["amphora"]
-
-
-def test_a_product_that_takes_an_old_address_owns_it() -> None:
-    vase = put_on_shelf()
-    vase.slug = "amphora"
-    catalogue.save_product(product=vase, now=NOW)
-
-    put_on_shelf("Vase", sku="OTHER")
-
-    assert not OldSlug.objects.exists()
 
 
 @pytest.mark.parametrize("service", [catalogue.publish_product, catalogue.withdraw_product])
@@ -128,3 +100,19 @@ def test_a_module_that_starts_late_hears_of_all_that_is_for_sale(capsys: pytest.
     assert published_events(ProductStockChanged)[-1] == stock_before
     assert (before.product_id, stock_before.available) == (vase.id, 3)
     assert capsys.readouterr().out == "Published 1 products.\n"
+
+
+def test_a_new_address_keeps_the_old_one_leading_there_until_another_product_takes_it(client: Client) -> None:
+    vase = put_on_shelf()
+    for slug in ("amphora", "vase", "amphora"):
+        vase.slug = slug
+        catalogue.save_product(product=vase, now=NOW)
+
+    assert [one.version for one in published_events(ProductPublished)] == [1, 2, 3, 4]
+    assert list(OldSlug.objects.values_list("slug", flat=True)) == ["vase"]
+    moved = client.get("/products/vase/")
+    assert (moved.status_code, moved["Location"]) == (301, "/products/amphora/")
+
+    put_on_shelf("Vase", sku="OTHER")
+
+    assert not OldSlug.objects.exists()

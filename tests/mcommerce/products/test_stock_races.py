@@ -1,4 +1,4 @@
-"""Sixteen shoppers want the last five pieces at the same moment. Run on SQLite, and on PostgreSQL again."""
+"""Sixteen shoppers want the last five pieces at the same moment."""
 
 import random
 import threading
@@ -18,7 +18,7 @@ from tests.mcommerce.products.conftest import NOW, left, line, put_on_shelf
 SHOPPERS = 16
 WAIT_SECONDS = 60  # for all of them, on a machine that does other things as well
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 
 
 def all_at_once(calls: Sequence[Callable[[], None]]) -> None:
