@@ -34,6 +34,10 @@ def checkout_form(client: Client) -> dict[str, Any]:
     return {**ANSWERS, "seen": page.context["seen"], "token": uuid4()}
 
 
+LOOK, CANCEL, SHIP, REFUND, CHANGE = (
+    permission(f"orders.{name}_order") for name in ("view", "cancel", "ship", "refund", "change")
+)
+
 ROUTES: dict[str, Route] = {
     "orders:cart": Route(get=ALL),
     "orders:count": Route(get=ALL),
@@ -50,32 +54,23 @@ ROUTES: dict[str, Route] = {
         get=NO_METHOD, post=Need(owner=True, clauses=(("orders.view_order",), ("orders.cancel_order",)))
     ),
     "orders:rest": Route(get=NO_METHOD, post=owner_or("orders.view_order")),  # into one's own cart
-    "admin:orders_order_decide": Route(
-        get=permission("orders.view_order") & permission("orders.cancel_order"),
-        post=permission("orders.view_order") & permission("orders.cancel_order"),
-    ),
+    "admin:orders_order_decide": Route(get=LOOK & CANCEL, post=LOOK & CANCEL),
 }
 
 DECISIONS: dict[str, Need] = {
-    "ship": permission("orders.ship_order"),
-    "deliver": permission("orders.ship_order"),
-    "refund": permission("orders.refund_order"),
-    "put-back": permission("orders.refund_order"),
-    "refund-again": permission("orders.refund_order"),
-    "looked-at": permission("orders.change_order"),
-    "cancel": permission("orders.cancel_order"),
+    "ship": SHIP,
+    "deliver": SHIP,
+    "refund": REFUND,
+    "put-back": REFUND,
+    "refund-again": REFUND,
+    "looked-at": CHANGE,
+    "cancel": CANCEL,
 }
 
 DESK: dict[str, Desk] = {
     "orders.order": Desk(
-        see=permission("orders.view_order"),  # who may say that they looked, sees nothing by that
-        actions={
-            "cancel": permission("orders.cancel_order"),
-            "ship": permission("orders.ship_order"),
-            "deliver": permission("orders.ship_order"),
-            "refund_again": permission("orders.refund_order"),
-            "looked_at": permission("orders.change_order"),
-        },
+        see=LOOK,  # who may say that they looked, sees nothing by that
+        actions={"cancel": CANCEL, "ship": SHIP, "deliver": SHIP, "refund_again": REFUND, "looked_at": CHANGE},
     ),
     "orders.offer": Desk(),
 }

@@ -33,17 +33,8 @@ BUYER = Buyer(
     country="FR",
     language="en",
 )
-ANSWERS = {
-    "email": BUYER.email,
-    "name": BUYER.name,
-    "street": BUYER.street,
-    "extra": "",
-    "postal_code": BUYER.postal_code,
-    "city": BUYER.city,
-    "country": BUYER.country,
-    "language": BUYER.language,
-    "terms": "on",
-}
+TYPED = ("email", "name", "street", "postal_code", "city", "country", "language")
+ANSWERS = {name: getattr(BUYER, name) for name in TYPED} | {"extra": "", "terms": "on"}
 
 
 def put_up(price: int = 1_900, **fields: Any) -> Offer:

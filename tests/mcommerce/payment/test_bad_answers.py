@@ -126,6 +126,7 @@ def test_no_answer_to_pay_or_on_the_way_back_is_said_and_the_next_one_settles_it
 
     assert refused.status_code == 503
     assert "You were not charged" in refused.content.decode()
+    assert ("The payment provider is busy" in refused.text) == (said is BAD["not now"])
     assert (back.status_code, status) == (302, "unknown")
     assert shopper.payment.status == "succeeded"
     assert (Attempt.objects.count(), len(shopper.company.charges())) == (1, 1)

@@ -1,7 +1,5 @@
 """An order is cancelled while somebody pays it."""
 
-from typing import Any
-
 import pytest
 
 from eventbus.ids import uuid7
@@ -40,20 +38,6 @@ def test_money_taken_before_the_cancellation_is_told_once(shopper: Shopper, came
 
     assert shopper.payment.status == "succeeded"
     assert len(published_events(PaymentSucceeded)) == len(shopper.company.charges()) == 1
-
-
-def test_a_session_is_closed_once_the_company_answers_again(shopper: Shopper, bus_clock: Any) -> None:
-    page = shopper.page()
-    shopper.company.close()
-    cancel(shopper)
-    shopper.company.open()
-
-    bus_clock.advance(minutes=1)
-    settle()
-    shopper.company.pay(page, GOOD)
-
-    assert Attempt.objects.get().outcome == "expired"
-    assert shopper.company.charges() == []
 
 
 def test_a_session_whose_address_was_lost_is_closed_too(shopper: Shopper, line: Line) -> None:

@@ -15,7 +15,7 @@ from mcommerce.payment.providers import provider_named
 from mcommerce.payment.providers.base import ProviderBusy
 from mcommerce.payment.providers.sandbox import VISITOR_SECONDS
 from outside.circuit_breaker import SILENCE_SECONDS, VISITORS_MAX, service
-from tests.mcommerce.payment.conftest import LOST_ANSWER, Company, Shopper, settle
+from tests.mcommerce.payment.conftest import Company, Shopper, settle
 from tests.mcommerce.payment.lossy_line import Line
 from tests.mcommerce.payment.test_bad_answers import SESSION
 from tests.outside.raw_server import Mumbler, mumbling, saying, silence
@@ -56,23 +56,6 @@ def test_a_page_just_opened_is_not_asked_about_at_once(shopper: Shopper, line: L
     settle()
 
     assert [request.path for request in line.requests] == ["/v1/sessions"]
-
-
-def test_who_may_have_paid_is_not_led_to_pay_again(shopper: Shopper) -> None:
-    shopper.pay(LOST_ANSWER)
-    shopper.come_back()
-
-    answer = shopper.press()
-
-    assert answer.status_code == 409
-    assert "We are checking your payment" in answer.text
-    assert "Try again" not in answer.text
-
-
-def test_a_company_that_wants_fewer_questions_is_busy(shopper: Shopper, settings: Any) -> None:
-    with mumbling(saying(b"", status="429 Too Many Requests")) as mumbler:
-        settings.SANDBOX_PROVIDER_URL = mumbler.url
-        assert "The payment provider is busy" in shopper.press().text
 
 
 def test_work_in_the_background_finds_the_company_free_while_visitors_wait_for_it(company: Company) -> None:

@@ -58,18 +58,10 @@ def test_a_made_up_host_takes_nobody_elsewhere(shopper: Shopper, settings: Any) 
     """Who can make a site take a Host header gets neither the shopper who has paid nor the webhooks."""
     settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, ".evil.example"]
     shopper.client.defaults["HTTP_HOST"] = "shop.evil.example"
-
-    assert shopper.pay().startswith(f"{SITE_URL}/payment/return/")
-    assert Attempt.objects.get().site_url == SITE_URL
-
-
-def test_the_page_of_the_company_is_in_the_shoppers_language(shopper: Shopper) -> None:
     shopper.client.cookies["django_language"] = "fr"
 
-    page = shopper.page()
-
-    assert shopper.company.call("GET", f"/v1/sessions/{page.rpartition('/')[2]}").json()["status"] == "open"
-    assert Attempt.objects.get().language == "fr"
+    assert shopper.pay().startswith(f"{SITE_URL}/payment/return/")
+    assert (Attempt.objects.get().site_url, Attempt.objects.get().language) == (SITE_URL, "fr")
 
 
 @pytest.mark.parametrize("tries_before", [0, ATTEMPTS_MAX - 1], ids=["first try", "last try"])
@@ -121,6 +113,16 @@ def test_a_charge_whose_every_answer_was_lost_is_found_by_asking(shopper: Shoppe
 
     assert statuses == ["unknown", "unknown", "succeeded"]
     assert len(published_events(PaymentSucceeded)) == len(shopper.company.charges()) == 1
+
+
+def test_who_may_have_paid_is_not_led_to_pay_again(shopper: Shopper) -> None:
+    shopper.pay(LOST_ANSWER)
+    shopper.come_back()
+
+    answer = shopper.press()
+
+    assert (answer.status_code, "We are checking your payment" in answer.text) == (409, True)
+    assert "Try again" not in answer.text
 
 
 def test_who_left_after_paying_is_found_by_asking_and_asked_about_no_more(shopper: Shopper, bus_clock: Any) -> None:
@@ -222,6 +224,7 @@ def test_a_late_shopper_can_no_longer_pay(shopper: Shopper, bus_clock: Any) -> N
     bus_clock.advance(minutes=31)
 
     assert shopper.press().status_code == 409
+    assert Shopper(shopper.company, uuid7()).press().status_code == 409, "nor an order that waits for no money"
     assert not Attempt.objects.exists()
 
 
@@ -253,10 +256,6 @@ def test_who_tried_too_often_is_told_so_and_offered_no_further_try(shopper: Shop
     assert [failed.retryable for failed in published_events(PaymentFailed)] == [False]
     assert (answer.status_code, "This order was tried too often" in answer.text) == (409, True)
     assert "Try again" not in answer.text
-
-
-def test_an_order_that_does_not_wait_for_money_cannot_be_paid(company: Company, db: None) -> None:
-    assert Shopper(company, uuid7()).press().status_code == 409
 
 
 def test_a_session_over_another_amount_pays_nothing_silently(shopper: Shopper) -> None:
