@@ -38,9 +38,9 @@ def decide(desk: Client, action: str, order: Order, **more: Any) -> str:
 def test_an_order_can_be_read_in_full_and_edited_nowhere(desk: Client, paid: Order) -> None:
     page = desk.get(reverse("admin:orders_order_change", args=[paid.id])).content.decode()
 
-    assert "Ada Lovelace" in page
-    assert "Talking vase" in page
-    assert 'name="_save"' not in page
+    assert all(words in page for words in ("Ada Lovelace", "Talking vase", "€3.17", "20%"))
+    assert page.count("€19.00") >= 3
+    assert not any(words in page for words in ('name="_save"', ">1900<", ">317<"))
     assert desk.post(reverse("admin:orders_order_change", args=[paid.id]), {"state": "paid"}).status_code == 403
 
 
@@ -86,16 +86,6 @@ def test_only_an_order_that_needs_a_person_is_marked(desk: Client, paid: Order) 
     assert all("icon-alert" in page for page in alarmed)
 
 
-def test_the_page_shows_money_as_money(desk: Client, paid: Order) -> None:
-    page = desk.get(reverse("admin:orders_order_change", args=[paid.id])).content.decode()
-
-    assert page.count("€19.00") >= 3
-    assert "€3.17" in page
-    assert "20%" in page
-    assert ">1900<" not in page
-    assert ">317<" not in page
-
-
 State = Order.State
 
 
@@ -136,21 +126,15 @@ def test_the_page_offers_what_the_state_allows(desk: Client, waiting: Order) -> 
     assert buttons(desk, waiting) == []
 
 
-def test_a_refund_says_what_will_happen_and_changes_nothing_before_it_is_confirmed(desk: Client, paid: Order) -> None:
-    lifecycle.ship(order_id=paid.id, carrier="", tracking="", by=STAFF, now=LATER)
-
-    page = desk.get(address(paid, "refund")).content.decode()
-
-    assert "€19.00 goes back to the customer" in page
-    assert 'name="pieces_are_back"' in page
-    assert published_events(OrderRefundRequested) == []
-
-
 @pytest.mark.parametrize("pieces", [{}, {"pieces_are_back": "on"}])
 def test_a_confirmed_refund_happens_once_and_the_pieces_come_back_if_staff_says_so(
     desk: Client, paid: Order, pieces: dict[str, str]
 ) -> None:
     lifecycle.ship(order_id=paid.id, carrier="", tracking="", by=STAFF, now=LATER)
+    page = desk.get(address(paid, "refund")).content.decode()
+    assert "€19.00 goes back to the customer" in page
+    assert 'name="pieces_are_back"' in page
+    assert published_events(OrderRefundRequested) == [], "nothing before it is confirmed"
 
     first, second = (press(desk, paid, "refund", **pieces) for _click in range(2))
 
@@ -161,9 +145,10 @@ def test_a_confirmed_refund_happens_once_and_the_pieces_come_back_if_staff_says_
     assert len(published_events(OrderReturned)) == len(pieces)
 
 
-def test_cancelling_a_paid_order_names_the_sum_and_the_pieces(desk: Client, paid: Order) -> None:
+@pytest.mark.parametrize("by_list", [False, True])
+def test_cancelling_a_paid_order_names_the_sum_and_the_pieces(desk: Client, paid: Order, by_list: bool) -> None:
     page = desk.get(address(paid, "cancel")).content.decode()
-    press(desk, paid, "cancel")
+    assert "Done: " in (decide(desk, "cancel", paid) if by_list else press(desk, paid, "cancel"))
 
     assert "€19.00 goes back to the customer" in page
     assert "1 × Talking vase (VASE-1)" in page
@@ -260,14 +245,20 @@ def test_who_may_only_look_or_only_decide_decides_nothing(
     assert (fresh(paid).state, OrderStep.objects.count()) == before
 
 
-def test_a_failed_refund_is_tried_again_the_alarm_switched_off_and_the_history_says_by_whom(paid: Order) -> None:
+@pytest.mark.parametrize("by_list", [False, True])
+def test_a_failed_refund_is_tried_again_the_alarm_switched_off_and_the_history_says_by_whom(
+    paid: Order, by_list: bool
+) -> None:
     lifecycle.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
     refunds.fail(refund_id=Refund.objects.get().id, code="closed", now=LATER)
     grace = clerk("view_order", "refund_order", "change_order")
 
     assert buttons(grace, paid) == ["refund-again", "looked-at"]
-    press(grace, paid, "refund-again")
-    decide(grace, "looked_at", paid)
+    for name in ("refund-again", "looked-at"):
+        if by_list:
+            decide(grace, name.replace("-", "_"), paid)
+        else:
+            press(grace, paid, name)
 
     assert Refund.objects.get().state == Refund.State.REQUESTED
     assert fresh(paid).needs_attention is False

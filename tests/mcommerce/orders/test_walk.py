@@ -31,10 +31,6 @@ from tests.mcommerce.orders.conftest import LATER, NOW, STAFF, about, fresh, let
 State = Order.State
 
 
-def steps_of(order: Order) -> list[str]:
-    return list(OrderStep.objects.filter(order=order).values_list("kind", flat=True))
-
-
 # --- stock ---------------------------------------------------------------------------------------------------------
 
 
@@ -81,37 +77,30 @@ def test_a_paid_order_whose_things_are_gone_is_cancelled_and_refunded(paid: Orde
     )
 
 
-def test_lost_stock_of_an_order_not_known_to_be_paid_waits_for_the_payment(waiting: Order) -> None:
+def test_lost_stock_waits_for_the_payment_and_of_an_order_already_sent_calls_a_person(waiting: Order) -> None:
     with pytest.raises(RetryLater):
         lifecycle.lose_stock(order_id=waiting.id, now=LATER)
+    pay(waiting)
+    lifecycle.ship(order_id=waiting.id, carrier="", tracking="", by=STAFF, now=NOW)
 
+    lifecycle.lose_stock(order_id=waiting.id, now=LATER)
 
-def test_lost_stock_of_an_order_already_sent_calls_a_person(paid: Order) -> None:
-    lifecycle.ship(order_id=paid.id, carrier="", tracking="", by=STAFF, now=NOW)
-
-    lifecycle.lose_stock(order_id=paid.id, now=LATER)
-
-    assert (fresh(paid).state, fresh(paid).needs_attention) == (State.SHIPPED, True)
+    assert (fresh(waiting).state, fresh(waiting).needs_attention) == (State.SHIPPED, True)
 
 
 # --- payment -------------------------------------------------------------------------------------------------------
 
 
-def test_the_right_sum_pays_an_order(waiting: Order) -> None:
+def test_the_right_sum_pays_an_order_and_heard_again_changes_nothing(waiting: Order) -> None:
     payment_id = pay(waiting)
+    paid = fresh(waiting)
+    pay(paid)
 
-    assert (fresh(waiting).state, fresh(waiting).payment_id) == (State.PAID, payment_id)
+    assert (paid.state, paid.payment_id, paid.version) == (State.PAID, payment_id, fresh(paid).version)
+    assert published_events(OrderRefundRequested) == []
     [told] = published_events(OrderPaid)
     assert (told.order_id, told.amount, told.currency) == (waiting.id, 1_900, "EUR")
     assert [(line.quantity, line.unit_price) for line in told.lines] == [(1, 1_900)]
-
-
-def test_the_same_payment_heard_again_changes_nothing(paid: Order) -> None:
-    pay(paid)
-
-    assert fresh(paid).version == paid.version
-    assert len(published_events(OrderPaid)) == 1
-    assert published_events(OrderRefundRequested) == []
 
 
 @pytest.mark.parametrize(("amount", "currency"), [(1_899, "EUR"), (1_901, "EUR"), (1_900, "USD"), (0, "EUR")])
@@ -162,14 +151,12 @@ def test_a_decline_is_noted_and_another_try_can_succeed(waiting: Order) -> None:
         OrderPaymentDeclined(order_id=waiting.id, payment_id=payment_id, code="card_declined", retryable=True)
     ]
     pay(waiting, payment_id=payment_id)
-    assert fresh(waiting).state == State.PAID
+    paid = fresh(waiting)
+    assert paid.state == State.PAID
 
-
-def test_a_decline_heard_after_the_payment_is_old_news(paid: Order) -> None:
     lifecycle.note_decline(order_id=paid.id, payment_id=uuid7(), code="card_declined", retryable=True, now=LATER)
-
-    assert fresh(paid).version == paid.version
-    assert published_events(OrderPaymentDeclined) == []
+    assert fresh(paid).version == paid.version, "heard after the payment, it is old news"
+    assert len(published_events(OrderPaymentDeclined)) == 1
 
 
 def test_the_bank_asking_its_customer_leaves_the_order_waiting(waiting: Order) -> None:
@@ -182,7 +169,9 @@ def test_the_bank_asking_its_customer_leaves_the_order_waiting(waiting: Order) -
 # --- endings -------------------------------------------------------------------------------------------------------
 
 
-def test_at_the_deadline_an_order_waits_for_its_payment_to_be_closed_and_ends(waiting: Order) -> None:
+def test_at_the_deadline_an_order_waits_for_its_payment_to_be_closed_and_ends(
+    waiting: Order, placed: Callable[..., Order]
+) -> None:
     lifecycle.expire(order_id=waiting.id, now=LATER)
     assert fresh(waiting).state == State.CLOSING
     assert published_events(OrderOverdue) == [OrderOverdue(order_id=waiting.id)]
@@ -191,6 +180,10 @@ def test_at_the_deadline_an_order_waits_for_its_payment_to_be_closed_and_ends(wa
     lifecycle.end_overdue(order_id=waiting.id, now=LATER)
 
     assert (fresh(waiting).state, fresh(waiting).cancel_reason) == (State.CANCELLED, CancelReason.PAYMENT_TIMEOUT)
+
+    not_payable_yet = placed()
+    lifecycle.expire(order_id=not_payable_yet.id, now=LATER)
+    assert fresh(not_payable_yet).state == State.CANCELLED
 
 
 def test_money_that_came_before_the_payment_was_closed_pays_the_order(waiting: Order) -> None:
@@ -201,14 +194,6 @@ def test_money_that_came_before_the_payment_was_closed_pays_the_order(waiting: O
 
     assert fresh(waiting).state == State.PAID
     assert published_events(OrderCancelled) == published_events(OrderRefundRequested) == []
-
-
-def test_the_deadline_ends_an_order_that_nobody_could_pay_yet(placed: Callable[..., Order]) -> None:
-    order = placed()
-
-    lifecycle.expire(order_id=order.id, now=LATER)
-
-    assert fresh(order).state == State.CANCELLED
 
 
 def test_an_order_whose_payment_is_not_closed_for_long_calls_a_person(
@@ -222,17 +207,15 @@ def test_an_order_whose_payment_is_not_closed_for_long_calls_a_person(
     assert str(waiting.id) in caplog.text
 
 
-@pytest.mark.parametrize("times", [1, 2])
-def test_a_customer_cancels_an_unpaid_order_once(waiting: Order, times: int) -> None:
-    outcomes = [lifecycle.cancel_by_customer(order_id=waiting.id, now=LATER) for _time in range(times)]
+@pytest.mark.parametrize("by", [CancelReason.CUSTOMER, CancelReason.STAFF])
+def test_an_unpaid_order_is_cancelled_once_and_without_a_refund(waiting: Order, by: CancelReason) -> None:
+    def cancel() -> bool:
+        if by is CancelReason.CUSTOMER:
+            return lifecycle.cancel_by_customer(order_id=waiting.id, now=LATER)
+        return lifecycle.cancel_by_staff(order_id=waiting.id, by=STAFF, now=LATER)
 
-    assert outcomes == [True, False][:times]
-    assert published_events(OrderCancelled) == [OrderCancelled(**about(waiting), reason=CancelReason.CUSTOMER)]
-
-
-def test_staff_cancels_an_unpaid_order_without_a_refund(waiting: Order) -> None:
-    assert lifecycle.cancel_by_staff(order_id=waiting.id, by=STAFF, now=LATER) is True
-
+    assert [cancel(), cancel()] == [True, False]
+    assert published_events(OrderCancelled) == [OrderCancelled(**about(waiting), reason=by)]
     assert published_events(OrderRefundRequested) == []
 
 
@@ -290,6 +273,8 @@ def test_a_refund_is_settled_once_and_a_failure_heard_later_is_old_news(refund: 
 
     assert Refund.objects.get(id=refund.id).state == Refund.State.REFUNDED
     assert [told.refund_id for told in published_events(OrderRefunded)] == [refund.id]
+    told_steps = list(OrderStep.objects.filter(order=refund.order_id).values_list("kind", flat=True))
+    assert told_steps == ["placed", "reserved", "paid", "cancelled", "refund_requested", "refunded"]
 
 
 def test_a_failed_refund_calls_a_person_who_tries_again_with_the_same_refund(refund: Refund) -> None:
@@ -311,10 +296,3 @@ def test_a_failure_told_again_after_the_refund_was_tried_again_is_old_news(refun
 
     assert Refund.objects.get(id=refund.id).state == Refund.State.REQUESTED
     assert len(published_events(OrderRefundRequested)) == 2
-
-
-def test_the_history_tells_every_step(paid: Order) -> None:
-    lifecycle.cancel_by_staff(order_id=paid.id, by=STAFF, now=LATER)
-    refunds.settle(refund_id=Refund.objects.get(order=paid).id, now=LATER)
-
-    assert steps_of(paid) == ["placed", "reserved", "paid", "cancelled", "refund_requested", "refunded"]
