@@ -28,7 +28,6 @@ TEST_LINES_MAX = 40
 LONGER: dict[str, str] = {
     "mcommerce/events.py": "the shop's whole published language, read from top to bottom by whoever writes to it",
     "mcommerce/settings.py": "the only reader of the environment, a line for each variable",
-    "tests/mcommerce/orders/test_walk.py": "one order's walk, step by step; cut, it is a walk no longer",
 }
 
 INLINE = re.compile(
