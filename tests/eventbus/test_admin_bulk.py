@@ -17,7 +17,7 @@ from eventbus.ids import uuid7
 from eventbus.models import ConsumerGroup, DeadLetter, IgnoredType, OperatorAction, OutboxRow, ParkedEvent
 from tests.eventbus.bus_app import House, Mended, Noted, Unknown, open_house
 from tests.eventbus.busy_site import many, places
-from tests.eventbus.contract_repairs import NEW, give, learn, pass_over, release_that_knows
+from tests.eventbus.contract.test_dead_letters import NEW, give, learn, pass_over, release_that_knows
 from tests.eventbus.test_admin import listed, staff
 
 SHOWN, MORE = 105, 12  # a page of the desk holds a hundred

@@ -11,7 +11,7 @@ from eventbus.management.commands.eventbus import Command
 from eventbus.models import DeadLetter, OperatorAction, OutboxRow, UntrustedRecord
 from eventbus.selections import audit_trail
 from tests.eventbus.bus_app import House, Mended, Noted
-from tests.eventbus.contract_repairs import pass_over
+from tests.eventbus.contract.test_dead_letters import pass_over
 from tests.eventbus.test_commands import run
 
 LOOKS = {"status", "dead", "untrusted", "rejected", "lost", "schema", "doctor", "asyncapi", "contract"}

@@ -11,7 +11,7 @@ from eventbus.failures.circuit_breaker import PROBE_SECONDS
 from eventbus.models import ConsumerGroup, InboxRow
 from eventbus.operations import status
 from tests.eventbus.bus_app import House, open_house
-from tests.eventbus.contract_circuit_breaker import Broken, is_braked
+from tests.eventbus.contract.test_circuit_breaker import Broken, is_braked
 from tests.eventbus.test_commands import run
 from tests.waiting import until
 

@@ -21,9 +21,10 @@ from eventbus.processes.dispatcher import Dispatcher
 from eventbus.progress import inbox
 from eventbus.testing import Crash
 from eventbus.testing.fault_injection import RATES, FaultInjectingBackend, inject_faults
-from tests.eventbus import contract_bulk, contract_circuit_breaker, contract_pause, contract_probes
 from tests.eventbus.backend_contract import BackendContract
 from tests.eventbus.bus_app import House, Noted, open_house
+from tests.eventbus.contract.test_circuit_breaker import Brakes
+from tests.eventbus.contract.test_dead_letters import DecidedInBulk
 from tests.live_site import ROOT
 from tests.waiting import until
 
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.faults
 
 SEEDS = range(20)
 CONTRACT_SEEDS = (1,)  # another one doubles the longest of the suites; `live_through` has the many
-COUNTING = {module.__name__ for module in (contract_circuit_breaker, contract_bulk, contract_pause, contract_probes)}
+COUNTING = {DecidedInBulk, *(theme for theme in BackendContract.__bases__ if theme.__module__ == Brakes.__module__)}
 ROUGH_ROUNDS = 2  # settlings with mischief before all is let come to rest
 NAMES, EVENTS_PER_NAME, EVENTS_AT_ONCE = [f"key{number}" for number in range(6)], 8, 5
 GROUPS = ("house-a", "house-b")
@@ -73,7 +74,7 @@ class TestContractUnderAnAdversary(BackendContract):
     @pytest.fixture(params=CONTRACT_SEEDS)
     def house(self, transactional_db: None, request: pytest.FixtureRequest) -> Iterator[House]:
         # A death forgets what was said, and what a circuit breaker has seen: their cases count, and do without deaths.
-        counts = request.function.__module__ in COUNTING
+        counts = any(request.function.__name__ in vars(theme) for theme in COUNTING)
         with besieged_house(request.param, **({"crash": 0.0} if counts else {})) as house:
             yield house
 

@@ -18,7 +18,7 @@ from eventbus.publishing import relay
 from eventbus.publishing.relay import Relay
 from tests.eventbus.bus_app import House, Noted, Sown
 from tests.eventbus.bus_app_on_kafka import by_others, in_use, replace
-from tests.eventbus.contract_takeovers import meanwhile
+from tests.eventbus.contract.test_once import meanwhile
 from tests.eventbus.restore_steps import AFTER, Backup, Heard, repair, restore, start
 
 OLD = [("vase", 1), ("vase", 2), ("chair", 1), ("lamp", 1)]

@@ -24,7 +24,7 @@ from eventbus.recovery import lost_records
 from tests.eventbus.bus_app import House, Noted, Unknown
 from tests.eventbus.bus_app_on_kafka import replace
 from tests.eventbus.busy_site import places
-from tests.eventbus.contract_repairs import pass_over
+from tests.eventbus.contract.test_dead_letters import pass_over
 from tests.eventbus.test_commands import run
 
 LOST = [("vase", number) for number in range(1, 6)]

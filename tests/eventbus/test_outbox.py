@@ -13,7 +13,7 @@ from eventbus import publish
 from eventbus.database.outbox_inserts import LOCK_SLOTS, ROWS_PER_STATEMENT
 from eventbus.models import OutboxRow
 from tests.eventbus.bus_app import House, Noted
-from tests.eventbus.contract_publishing import echo
+from tests.eventbus.contract.test_publishing import echo
 
 ENDS = ("Query", "Sync")  # what a client sends last, before it waits for the server
 

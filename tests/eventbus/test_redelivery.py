@@ -11,7 +11,7 @@ from eventbus.models import OperatorAction, OutboxRow, Progress
 from eventbus.repairs import redelivery
 from tests.eventbus.bus_app import House, Noted, Unknown
 from tests.eventbus.busy_site import many, places
-from tests.eventbus.contract_repairs import NEW, give, learn, lost, pass_over, release_that_knows
+from tests.eventbus.contract.test_dead_letters import NEW, give, learn, lost, pass_over, release_that_knows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

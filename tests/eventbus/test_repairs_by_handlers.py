@@ -17,7 +17,7 @@ from eventbus.audit import delivery_audit
 from eventbus.models import DeadLetter, OutboxRow
 from tests.eventbus.bus_app import House, Mended, Unknown
 from tests.eventbus.busy_site import account
-from tests.eventbus.contract_repairs import pass_over
+from tests.eventbus.contract.test_dead_letters import pass_over
 from tests.eventbus.test_commands import run
 
 # But for `topics --apply`, which makes topics, and `contract --write`, which writes a file.

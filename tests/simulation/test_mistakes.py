@@ -80,11 +80,13 @@ def noticed(folder: Path, mistakes: Collection[Mistake], environment: dict[str, 
     return told["noticed"]
 
 
+@pytest.mark.mistakes
 @pytest.mark.parametrize("in_memory", IN_MEMORY, ids=lambda mistake: mistake.name)
 def test_a_mistake_is_noticed(in_memory: Mistake, found: dict[str, dict[str, str]]) -> None:
     assert sorted(found[in_memory.name]) == sorted(in_memory.noticed_by)
 
 
+@pytest.mark.mistakes
 @pytest.mark.parametrize("over_kafka", OVER_KAFKA, ids=lambda mistake: mistake.name)
 def test_a_mistake_over_kafka_is_noticed(over_kafka: Mistake, found_over_kafka: dict[str, dict[str, str]]) -> None:
     assert sorted(found_over_kafka[over_kafka.name]) == sorted(over_kafka.noticed_by)
