@@ -15,7 +15,6 @@ from eventbus.audit import delivery_audit
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.backends.kafka.brokers.topics import ANSWER_SECONDS
 from eventbus.consuming import outbox_backfill
-from eventbus.errors import StaleEpoch
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import ConsumerGroup, DeadLetter, LostRecords, OutboxRow, ParkedKey, Progress
 from eventbus.operations import pausing, status
@@ -161,24 +160,6 @@ def test_a_death_in_the_middle_of_it_handles_nothing_twice(log: KafkaBackend, ho
 
     assert deaths == []
     all_seen_once_in_order(house, 8)
-
-
-def test_another_worker_that_takes_over_goes_on_with_it(log: KafkaBackend, house: House) -> None:
-    house.handler(batch=2)
-    say_each(house, *range(1, 9))
-    let_go(log)
-    worker = house.worker()
-    until(lambda: house.step(worker) and len(house.seen()) > 4, "it has begun")
-
-    house.taken_over()
-    with pytest.raises(StaleEpoch):
-        while True:
-            house.step(worker)
-    worker.leave()
-    say_each(house, 9)
-    house.settle()
-
-    all_seen_once_in_order(house, 9)
 
 
 def test_what_was_sent_and_has_no_place_yet_is_waited_for(log: KafkaBackend, house: House) -> None:

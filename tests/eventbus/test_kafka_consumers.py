@@ -226,19 +226,6 @@ def test_workers_that_join_and_leave_lose_nothing(house: HouseOnKafka, protocol:
     telling.assert_kept()
 
 
-def test_events_told_while_partitions_change_hands_are_kept_in_order(house: HouseOnKafka) -> None:
-    house.handler()
-    telling = Telling(house)
-    with ExitStack() as crowd:
-        for _ in range(3):
-            crowd.enter_context(another_worker(house))
-            telling.round()
-    with another_worker(house):
-        telling.round()
-
-    telling.assert_kept()
-
-
 @PROTOCOLS
 def test_a_named_worker_that_comes_back_moves_no_partition(house: HouseOnKafka, protocol: str) -> None:
     named = [{"group.instance.id": name, "group.protocol": protocol} for name in ("one", "two")]

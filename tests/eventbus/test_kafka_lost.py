@@ -3,7 +3,6 @@
 import json
 from contextlib import closing
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,11 +13,9 @@ from eventbus.audit import delivery_audit
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.errors import LogUnavailable
 from eventbus.failpoints import FailedHere, armed
-from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedEvent, Progress, TopicLog
+from eventbus.models import DeadLetter, OperatorAction, OutboxRow, ParkedEvent, TopicLog
 from eventbus.processes.dispatcher import Dispatcher
 from eventbus.publishing.relay import Relay
-from eventbus.recovery import topic_recovery
-from eventbus.recovery.topic_recovery import LossDetector
 from tests.eventbus.bus_app import House, Mended, Noted, Sown, Unknown
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS, in_use, replace
 from tests.eventbus.database_obstacles import contention_at
@@ -26,8 +23,6 @@ from tests.eventbus.test_commands import run
 from tests.eventbus.test_kafka_backend import LONG, SMALL_MESSAGES, settled
 from tests.kafka import Cluster
 from tests.waiting import until
-
-pytestmark = pytest.mark.cluster
 
 TOPIC = Noted.topic
 
@@ -43,6 +38,7 @@ def balanced() -> bool:
     return delivery_audit.problems(delivery_audit.read()) == []
 
 
+@pytest.mark.cluster
 def test_a_broker_that_lost_all_is_filled_again_and_all_is_handled_once_in_order(
     fresh_kafka: Cluster, fresh_log: KafkaBackend, house: House
 ) -> None:
@@ -224,23 +220,6 @@ def test_an_operator_appends_a_stretch_again_and_nothing_is_handled_twice(
     assert house.seen(name="vase") == [1, 2, 3]
     assert house.seen(name="lamp") == [1]
     assert delivery_audit.problems(delivery_audit.read()) == []
-
-
-def test_the_brokers_are_asked_for_their_logs_once_a_second_however_often_a_relay_looks(
-    replaced: KafkaBackend, house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Progress.objects.all().delete()  # of the site's own groups, whose topics are not here
-    at, asked, ask = 1000.0, list[Any](), replaced.generations
-    monkeypatch.setattr(topic_recovery, "time", SimpleNamespace(monotonic=lambda: at))
-    monkeypatch.setattr(replaced, "generations", lambda topics: asked.append(topics) or ask(topics))
-    detector = LossDetector(replaced, lambda: None)
-
-    for _ in range(3):
-        detector.look({TOPIC})
-    assert len(asked) == 1
-    at += topic_recovery.LOOK_SECONDS
-    detector.look({TOPIC})
-    assert len(asked) == 2
 
 
 def test_a_log_in_memory_has_nothing_to_be_appended_again(house: House) -> None:

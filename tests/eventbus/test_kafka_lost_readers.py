@@ -20,11 +20,10 @@ from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.bus_app_on_kafka import WAIT_SECONDS
 from tests.waiting import until
 
-pytestmark = pytest.mark.cluster
-
 TOPIC = Noted.topic
 
 
+@pytest.mark.cluster
 def test_what_a_reader_holds_of_the_lost_log_is_not_taken_for_the_new_ones(
     fresh_log: KafkaBackend, house: House
 ) -> None:

@@ -226,23 +226,6 @@ def test_what_a_log_lost_before_a_worker_read_it_is_not_taken_for_handled(
     assert delivery_audit.problems(delivery_audit.read()) == []
 
 
-def test_a_topic_that_no_group_reads_is_filled_again_as_well(replaced: KafkaBackend, house: House) -> None:
-    relay = Relay(replaced)
-    house.say(("vase", 1), ("vase", 2))
-    relay.step()
-    replace(replaced)
-    house.restart()
-    relay._look._looked = float("inf")  # just before
-    house.say(("vase", 3))
-    with pytest.raises(LogTruncated):
-        relay.step()
-
-    house.settle()
-
-    assert [record.key for record in house.log()] == ["vase"] * 4  # the stray, and then all of them
-    assert list(OutboxRow.objects.order_by("id").values_list("offset", flat=True)) == [1, 2, 3]
-
-
 def test_what_a_relay_appended_before_it_died_does_not_come_before_what_was_lost(
     replaced: KafkaBackend, house: House
 ) -> None:

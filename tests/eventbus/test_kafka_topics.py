@@ -166,20 +166,6 @@ def test_what_somebody_else_made_in_that_moment_is_done_only_if_it_is_as_declare
     assert ("run this again" in complaint) is (code == 1)
 
 
-def test_a_topic_is_made_when_the_broker_that_is_asked_shows_it(
-    log: KafkaBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers = iter([{"house": None}, {"house": None}])  # it has not heard of it yet
-    found = log.topics.found
-    monkeypatch.setattr(log.topics, "found", lambda topics: next(answers, None) or found(topics))
-
-    assert log.topics.make(["house"]) == ["house"]
-    assert log.topics.make(["house"]) == [], "it was there"
-
-    assert next(answers, "asked until it was there") == "asked until it was there"
-    assert log.topics.counts(["house"])
-
-
 def test_what_is_told_in_an_added_partition_is_handled_by_those_who_work_already(
     log: KafkaBackend, house: House
 ) -> None:

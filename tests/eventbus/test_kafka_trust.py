@@ -113,18 +113,6 @@ def test_a_record_that_is_copied_into_another_partition_overtakes_nothing(transa
         assert list(UntrustedRecord.objects.values_list("partition", flat=True)) == [1 - ours.partition()]
 
 
-def test_a_record_that_is_copied_whole_is_dropped_as_any_repeat(house: HouseOnKafka) -> None:
-    house.handler()
-    ours = told_by_us(house)
-    for _ in range(3):
-        house.append(ours.value(), key=ours.key(), headers=ours.headers())
-
-    house.settle(raise_errors=True)
-
-    assert house.seen() == [("vase", 1)]
-    all_is_well_but_for(house, 0)
-
-
 def test_a_forged_record_takes_no_events_place(house: HouseOnKafka) -> None:
     """It has the id of one that is told already and not handled yet."""
     house.handler()

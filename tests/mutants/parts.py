@@ -47,7 +47,7 @@ def _over_kafka(*names: str) -> tuple[str, ...]:
 
 
 MEMORY = "tests/eventbus/test_memory_backend.py"
-READERS = _over_kafka("reading", "readers", "lost_readers", "topics", "tools", "envelope", "consumers")
+READERS = _over_kafka("readers", "lost_readers", "topics", "tools", "envelope", "consumers")
 SENDING = _over_kafka("sending", "lost", "stale_tail", "topics", "envelope")
 LOSSES = _over_kafka("new_groups", "lost", "lost_replays", "stale_tail", "log_restored")
 RESTORES = _over_kafka(

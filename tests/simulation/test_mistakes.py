@@ -92,6 +92,14 @@ def test_a_mistake_over_kafka_is_noticed(over_kafka: Mistake, found_over_kafka: 
     assert sorted(found_over_kafka[over_kafka.name]) == sorted(over_kafka.noticed_by)
 
 
+def test_a_planted_mistake_is_noticed(tmp_path: Path) -> None:
+    mistake = MISTAKES["the inbox is forgotten"]
+
+    found = noticed(tmp_path / "trial", [mistake], {})
+
+    assert sorted(found[mistake.name]) == sorted(mistake.noticed_by)
+
+
 def test_each_promise_has_several_mistakes() -> None:
     kept = [one.breaks for one in MISTAKES.values()]
 

@@ -135,16 +135,6 @@ class OnePlaceEach:
         house.settle()
         assert places() == {"handled": 2}
 
-    def test_what_is_discarded_is_not_handled_too(self, house: House) -> None:
-        house.handler(call=Mended("vase", error=Permanent("poison")))
-        house.say(("vase", 1), ("chair", 1))
-        house.settle()
-
-        DeadLetter.objects.update(request="discard")
-        house.settle()
-
-        assert places() == {"handled": 1, "discarded": 1}
-
     @pytest.mark.misfits
     def test_what_cannot_be_decoded_is_among_the_dead_and_told(self, house: House) -> None:
         house.handler(call=Mended("chair", error=Permanent("poison")))

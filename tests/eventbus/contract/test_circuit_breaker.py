@@ -670,17 +670,3 @@ class StandsStillWhilePaused:
 
         assert len(house.dead()) == OPENING + 1
         assert not is_braked()
-
-    def test_resuming_a_brake_that_another_process_closed_lets_it_judge_anew(self, house: House) -> None:
-        house.handler(call=Broken(error=Permanent("broken")))
-        say_once(house, *KEYS[: OPENING - 1])
-        house.settle()
-        circuit_breaker.trip("house-a", "another has seen enough")
-        house.settle()
-
-        pausing.resume(group(), "Ada")
-        say_once(house, "late")
-        house.settle()
-
-        assert len(house.dead()) == OPENING
-        assert not is_braked()

@@ -670,21 +670,3 @@ class WhatIsRepairedIsHandled:
 
         assert (house.seen(), house.parked()) == ([], [])
         assert [(one.type, one.events) for one in status.status().ignored_types] == [(NEW, 1)]
-
-    @pytest.mark.parametrize(
-        ("line", "code"),
-        [
-            (["nobody", "--lost"], 2),
-            (["house-a"], 2),
-            (["house-a", "--lost", "--dismiss"], 2),
-            (["house-a", "--type", "house.never.v1"], 1),
-            (["house-a", "--type", "house.never.v1", "--dismiss"], 1),
-        ],
-    )
-    def test_a_wrong_line_says_what_to_type(self, house: House, line: list[str], code: int) -> None:
-        house.handler("house-a")
-
-        found, _, complaint = run("eventbus", "redeliver", *line)
-
-        assert found == code
-        assert complaint

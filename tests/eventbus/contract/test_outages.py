@@ -10,8 +10,7 @@ from django.db import InterfaceError, connection, transaction
 
 from eventbus import Permanent, backends, clock, publish, registry, testing
 from eventbus.consuming.batch import BATCH_SECONDS
-from eventbus.consuming.worker import Worker
-from eventbus.errors import LogUnavailable, is_contention
+from eventbus.errors import is_contention
 from eventbus.failpoints import armed
 from eventbus.failures.effects import CRASHES_MAX
 from eventbus.models import ConsumerGroup, InboxRow, ParkedEvent, Progress, Timer
@@ -119,63 +118,10 @@ class InBatches:
 
         assert passed.passes["handle.announce.committed"] == 1
 
-    def test_a_world_that_breaks_before_anything_is_owned_erases_no_death(self, house: House) -> None:
-        offsets: list[int] = []
-        broken = [LogUnavailable("not now")]
-
-        def fence() -> None:
-            if broken:
-                raise broken.pop()
-
-        house.handler(call=lambda event: offsets.append(house.offset()))
-        house.say(*(("vase", number) for number in NUMBERS))
-        house.relay()
-        died_in_a_batch(house)
-        stop = threading.Event()
-        worker = Worker(registry.groups["house-a"], backends.current(), stop, fence)
-        with house.working(worker=worker, stop=stop):
-            until(lambda: house.seen(name="vase") == [*NUMBERS], "all are handled")
-
-        assert broken == []
-        assert len(set(offsets)) == len(NUMBERS)
-
-    @pytest.mark.parametrize("effect", [False, True], ids=["after a death", "effects"])
-    def test_what_comes_again_is_passed_over_in_one_go(self, house: House, effect: bool) -> None:
-        if effect:
-            house.effect(record=house.recording("house-a"), on_unknown_outcome="never")
-        else:
-            house.handler()
-        house.say(*(("vase", number) for number in NUMBERS))
-        testing.settle()
-        house.rewind()
-        died_in_a_batch(house)
-        house.say(("vase", 5))
-
-        with armed() as passed:
-            testing.settle()
-
-        assert house.seen(name="vase") == [*NUMBERS, 5]
-        assert passed.passes["handle.begin.committed"] == 1  # one by one, but for what was had
-
     def test_a_handler_that_asks_for_it_has_a_transaction_to_itself(self, house: House) -> None:
         house.handler()
 
         assert len(offsets_seen(house, batch=1)) == len(NUMBERS)
-
-    def test_what_is_left_of_a_batch_follows_without_being_fetched_again(
-        self, house: House, time: dict[str, float]
-    ) -> None:
-        time[connection.vendor] = 0.0
-        house.handler()
-        house.say(("vase", 0))
-        testing.settle()
-        house.say(*(("vase", number) for number in NUMBERS))
-
-        with armed() as passed:
-            testing.settle()
-
-        assert passed.passes["fetched"] == 1
-        assert house.seen(name="vase") == [0, *NUMBERS]
 
     def test_what_a_batch_did_not_come_to_is_counted_once(self, house: House, time: dict[str, float]) -> None:
         time[connection.vendor] = 0.0

@@ -118,19 +118,6 @@ class ADryRunIsWhatFollows:
         carry_out()
         assert len(house.seen()) == 4
 
-    def test_events_that_come_meanwhile_are_not_in_it(self, house: House) -> None:
-        house.handler(replayable=True)
-        house.say(VASE)
-        house.settle()
-        run = dry_runs.freeze(wanted(), "ada")
-        house.say(("vase", 2))
-        house.settle()
-
-        dry_runs.begin(run, "ada")
-        carry_out()
-
-        assert house.seen(name="vase") == [1, 2, 1]
-
 
 @pytest.mark.django_db(transaction=True)
 class ARunHasAnOperator:
@@ -469,18 +456,6 @@ class ReplaysThatNeedAnOperator:
 
         assert [state_of(run) for run in runs] == [State.FAILED, State.STOPPED, State.STOPPED]
         assert [one.partition(" has failed")[0] for one in told()] == [f"Replay {runs[0].pk} of group house-a"]
-
-    def test_a_group_that_left_the_code_says_when_its_run_failed(self, house: House) -> None:
-        house.handler(replayable=True)
-        house.say(VASE)
-        house.settle()
-        run = running()
-        ReplayRun.objects.update(group="gone")
-
-        carry_out_fenced()
-
-        assert state_of(run) == State.FAILED
-        assert run.ended_at is not None
 
 
 def _after(call: Callable[..., None]) -> Callable[..., None]:

@@ -102,18 +102,6 @@ class ASkipIsWhatWasCounted:
         skips.begin(run, "ada")
         assert len(house.dead()) == 2
 
-    def test_a_skip_leaves_what_comes_after_its_dry_run(self, house: House) -> None:
-        house.handler()
-        paused_with(house, *many("vase", 2))
-        run = frozen()
-        house.say(("vase", 3))
-        house.settle()
-
-        skips.begin(run, "ada")
-        resumed(house)
-
-        assert house.seen(name="vase") == [3]
-
     def test_an_error_in_the_middle_skips_nothing(self, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
         house.handler()
         paused_with(house, *((key, 1) for key in KEYS))
