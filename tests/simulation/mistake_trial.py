@@ -22,19 +22,8 @@ AGAIN_SECONDS = 5  # the error that ends it is raised again: a destructor would 
 HUNG_SECONDS = 180  # a case that cannot even be torn down after that ends the process, and shows where
 TEXT_CHARACTERS = 200
 ROUNDS_MAX = 300  # of settle(), more than any case needs
-OPTIONS = (
-    "--quiet",
-    "--no-header",
-    "--tb=no",
-    "-rN",
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:threadexception",
-    "-n0",
-    "-m",
-    "",
-)
+OPTIONS = ("--quiet", "--no-header", "--tb=no", "-rN", "-p", "no:cacheprovider", "-p", "no:threadexception")
+OPTIONS += ("-n0", "-m", "")  # in this process, and whatever a case is marked with
 OPTIONS += ("-o", f"faulthandler_timeout={HUNG_SECONDS}")
 
 
