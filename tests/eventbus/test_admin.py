@@ -17,7 +17,7 @@ from django.utils import translation
 from eventbus import Permanent, clock, publish
 from eventbus.database.leases import Lease
 from eventbus.failures import circuit_breaker
-from eventbus.models import ConsumerGroup, DeadLetter, OperatorAction, OutboxRow, ParkedKey, Progress, Timer
+from eventbus.models import ConsumerGroup, DeadLetter, OperatorAction, ParkedKey
 from tests.eventbus.bus_app import House, Noted, open_house
 
 TABLES = (
@@ -89,16 +89,6 @@ def test_staff_see_every_table_and_change_nothing(
         assert admin_client.get(reverse(f"admin:eventbus_{table}_add")).status_code == 403
 
 
-def test_rows_can_be_read_and_not_saved(house: House, poison: set[str], admin_client: Client) -> None:
-    key = ParkedKey.objects.get(key="vase")
-    rows = [OutboxRow.objects.all()[0], Timer.objects.get(), key, key.events.all()[0], DeadLetter.objects.all()[0]]
-
-    for row in [*rows, Progress.objects.filter(group="house-a")[0]]:
-        page = shown(admin_client, row)
-        assert 'name="_save"' not in page
-        assert 'name="_delete' not in page
-
-
 def test_a_payload_is_shown_as_text_and_never_as_a_page(house: House, poison: set[str], admin_client: Client) -> None:
     letter = DeadLetter.objects.get(key="<b>cup</b>")
 
@@ -109,35 +99,10 @@ def test_a_payload_is_shown_as_text_and_never_as_a_page(house: House, poison: se
     assert "<script>alert" not in page
 
 
-def test_bytes_that_are_no_json_are_shown_too(house: House, poison: set[str], admin_client: Client) -> None:
-    letter = DeadLetter.objects.all()[0]
-    DeadLetter.objects.filter(pk=letter.pk).update(payload=b"\xff\x00<i>")
-
-    assert r"\xff\x00&lt;i&gt;" in shown(admin_client, letter)
-
-
 def test_a_parked_key_shows_who_waits_behind_it(house: House, poison: set[str], admin_client: Client) -> None:
     page = shown(admin_client, ParkedKey.objects.get(key="vase"))
 
     assert "&quot;number&quot;: 2" in page
-
-
-def test_an_event_is_found_by_its_id_or_its_key(house: House, poison: set[str], admin_client: Client) -> None:
-    chair = OutboxRow.objects.get(key="chair")
-
-    for term in (str(chair.event_id), f" {chair.event_id} ", "chair"):
-        page = listed(admin_client, "outboxrow", q=term)
-        assert str(chair.event_id) in page
-        assert page.count('class="action-select"') <= 1
-        assert "vase" not in page
-    assert str(chair.event_id) not in listed(admin_client, "outboxrow", q="cha")
-
-
-@pytest.mark.parametrize(("way", "found"), [("sent", True), ("unsent", False), ("rejected", False)])
-def test_the_outbox_tells_how_far_events_are(
-    house: House, poison: set[str], admin_client: Client, way: str, found: bool
-) -> None:
-    assert ("chair" in listed(admin_client, "outboxrow", way=way, topic="house")) is found
 
 
 def test_the_list_of_a_big_outbox_counts_no_more_than_it_must(
@@ -257,26 +222,3 @@ def test_a_braked_group_shows_why_and_is_released_at_the_desk(
 
     let(admin_client, "resume", "house-a")
     assert '<td class="field-state">circuit breaker open</td>' not in listed(admin_client, "consumergroup")
-
-
-def test_a_group_that_flows_cannot_be_resumed(house: House, poison: set[str], admin_client: Client) -> None:
-    assert "Group house-a is not paused, and its circuit breaker is closed." in let(admin_client, "resume", "house-a")
-    assert not OperatorAction.objects.exists()
-
-
-def test_who_may_only_look_lets_no_group_pause(house: House, poison: set[str]) -> None:
-    client = staff("view_consumergroup")
-
-    assert "house-a" in listed(client, "consumergroup")
-    let(client, "pause", "house-a")
-
-    assert not ConsumerGroup.objects.filter(paused_at__isnull=False).exists()
-
-
-def test_the_desk_speaks_french_about_a_pause(house: House, poison: set[str], admin_client: Client) -> None:
-    admin_client.cookies["django_language"] = "fr"
-
-    page = let(admin_client, "pause", "house-a")
-
-    assert "1 groupe est en pause." in page
-    assert '<td class="field-state">en pause</td>' in page

@@ -5,22 +5,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from eventbus import Permanent, publish
-from eventbus.admin import selection
-from eventbus.consuming import ignored_types
+from eventbus import Permanent
 from eventbus.ids import uuid7
-from eventbus.models import ConsumerGroup, DeadLetter, IgnoredType, OperatorAction, OutboxRow, ParkedEvent
-from tests.eventbus.bus_app import House, Mended, Noted, Unknown, open_house
+from eventbus.models import DeadLetter, IgnoredType, OperatorAction, ParkedEvent
+from tests.eventbus.bus_app import House, Mended, Unknown, open_house
 from tests.eventbus.busy_site import many, places
-from tests.eventbus.contract.test_dead_letters import NEW, give, learn, pass_over, release_that_knows
+from tests.eventbus.contract_repairs import NEW, give, learn, release_that_knows
 from tests.eventbus.test_admin import listed, staff
 
 SHOWN, MORE = 105, 12  # a page of the desk holds a hundred
+HUNDREDS = 300
 THOUSANDS = 2_000
 STATEMENTS_MAX = 80  # for two thousand letters: they are decided about by the hundred
 
@@ -44,12 +43,12 @@ def broken(house: House) -> Mended:
 
 @pytest.fixture
 def parked(house: House) -> Mended:
-    """The vase died at 1, and two thousand wait behind it, but one."""
+    """The vase died at 1, and hundreds wait behind it."""
     broken = Mended("vase", error=Permanent("poison"))
     house.handler(call=broken)
-    house.say(*many("vase", THOUSANDS))
+    house.say(*many("vase", HUNDREDS))
     house.settle()
-    assert ParkedEvent.objects.count() == THOUSANDS - 1
+    assert ParkedEvent.objects.count() == HUNDREDS - 1
     return broken
 
 
@@ -132,43 +131,20 @@ def test_a_discard_is_undone_at_the_desk(house: House, broken: Mended, admin_cli
     assert sorted(house.seen(name="vase")) == list(range(1, SHOWN + 1))
 
 
-def test_thousands_of_one_key_are_discarded_in_one_decision(house: House, parked: Mended, admin_client: Client) -> None:
+def test_hundreds_of_one_key_are_discarded_in_one_decision(house: House, parked: Mended, admin_client: Client) -> None:
     [letter] = house.dead()
 
     chosen = {"action": "discard", "_selected_action": [str(letter.pk)]}
     question = admin_client.post(address("deadletter"), chosen).content.decode()
-    assert f"And the {THOUSANDS - 1} events that are parked behind them" in question
+    assert f"And the {HUNDREDS - 1} events that are parked behind them" in question
     say_yes(admin_client, question, with_parked="1")
     house.settle()
 
-    assert places() == {"discarded": THOUSANDS}
+    assert places() == {"discarded": HUNDREDS}
     house.say(("vase", 9_999))
     parked.names.clear()
     house.settle()
     assert house.seen(name="vase") == [9_999]
-
-
-def test_thousands_of_one_key_are_requeued_in_one(house: House, parked: Mended, admin_client: Client) -> None:
-    parked.names.clear()
-    chosen = {"action": "requeue", "_selected_action": [str(house.dead()[0].pk)]}
-    say_yes(admin_client, admin_client.post(address("deadletter"), chosen).content.decode())
-    house.settle()
-    assert house.seen(name="vase") == list(range(1, THOUSANDS + 1))
-
-
-def test_who_leaves_the_box_empty_discards_the_head_alone(house: House, admin_client: Client) -> None:
-    broken = Mended("vase", error=Permanent("poison"))
-    house.handler(call=broken)
-    house.say(*many("vase"))
-    house.settle()
-    chosen = {"action": "discard", "_selected_action": [str(house.dead()[0].pk)]}
-    question = admin_client.post(address("deadletter"), chosen).content.decode()
-    broken.names.clear()
-
-    say_yes(admin_client, question)
-    house.settle()
-
-    assert house.seen(name="vase") == [2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("action", ["discard", "requeue"])
@@ -190,37 +166,6 @@ def test_thousands_are_asked_for_in_a_few_statements(house: House, admin_client:
     assert len(asked) < STATEMENTS_MAX
 
 
-def test_the_question_names_what_is_decided(house: House, broken: Mended, admin_client: Client) -> None:
-    page = choose_all(admin_client, listed(admin_client, "deadletter"), "discard")
-
-    assert f"house-a, {Noted.wire_type()}, Permanent: {SHOWN}" in page
-    assert "For 7 days you can restore them." in page
-
-
-def test_the_desk_asks_in_french(house: House, broken: Mended, admin_client: Client) -> None:
-    admin_client.cookies["django_language"] = "fr"
-
-    page = choose_all(admin_client, listed(admin_client, "deadletter"), "discard")
-
-    assert f"Abandonner {SHOWN} lettres mortes" in page
-    assert "Pendant 7 jours vous pouvez les restaurer." in page
-
-
-def test_all_that_the_log_refused_means_what_was_shown_too(house: House, admin_client: Client) -> None:
-    house.handler()
-    house.say(*many("vase", SHOWN))
-    OutboxRow.objects.update(rejected="too large")
-    page = listed(admin_client, "outboxrow", way="rejected")
-    house.say(("chair", 1))
-    OutboxRow.objects.filter(key="chair").update(rejected="too large")
-
-    question = choose_all(admin_client, page, "withdraw", "outboxrow")
-    assert f"Never tell {SHOWN} events to anybody?" in question
-    say_yes(admin_client, question, "outboxrow")
-
-    assert list(OutboxRow.objects.filter(withdrawn_at=None).values_list("key", flat=True)) == ["chair"]
-
-
 def test_staff_have_handled_what_an_older_release_ignored(house: House) -> None:
     client = staff("view_ignoredtype", "operate")
     house.handler()
@@ -239,57 +184,6 @@ def test_staff_have_handled_what_an_older_release_ignored(house: House) -> None:
     assert "Group house-a is handed 2 events." in page
     assert sorted(house.seen()) == [("chair", 0), ("vase", 0)]
     assert {action.who for action in OperatorAction.objects.all()} == {"ada@example.org"}
-
-
-def test_staff_say_that_ignored_events_need_not_be_handled(house: House, admin_client: Client) -> None:
-    house.handler()
-    give(house, "vase")
-    house.settle()
-
-    chosen = {"action": "dismiss", "_selected_action": [str(IgnoredType.objects.get().pk)]}
-    question = admin_client.post(address("ignoredtype"), chosen).content.decode()
-    assert "Leave 1 event unhandled?" in question
-    answer = say_yes(admin_client, question, "ignoredtype")
-
-    assert "1 event is dismissed." in answer
-    assert (ignored_types.status(), house.seen()) == ([], [])
-
-
-def test_staff_have_handled_what_a_group_lost(house: House) -> None:
-    client = staff("view_consumergroup", "operate")
-    house.handler()
-    house.say(("vase", 1), ("vase", 2))
-    house.relay()
-    pass_over("vase")
-    house.restart()
-
-    chosen = {"action": "redeliver", "_selected_action": [str(ConsumerGroup.objects.get(name="house-a").pk)]}
-    page = client.post(address("consumergroup"), chosen, follow=True).content.decode()
-    house.settle()
-
-    assert "Group house-a is handed 2 events." in page
-    assert house.seen() == [("vase", 1), ("vase", 2)]
-
-
-@pytest.mark.parametrize(
-    ("ids", "text"),
-    [([], ""), ([7], "7"), ([1, 2, 3, 9], "1-3,9"), ([4, 1, 2, 2], "1-2,4")],
-)
-def test_ids_are_written_short_and_read_again(ids: list[int], text: str) -> None:
-    assert selection.written(ids) == text
-    assert selection.read(text) == sorted(set(ids))
-
-
-def test_a_list_of_one_page_asks_for_nothing_more(house: House, admin_client: Client) -> None:
-    house.handler(call=Mended("vase", error=Permanent("poison")))
-    with transaction.atomic():
-        publish(Noted(name="vase", number=1))
-    house.settle()
-
-    page = listed(admin_client, "deadletter")
-
-    assert hidden(page).get("shown", "") == ""
-    assert DeadLetter.objects.count() == 1
 
 
 def test_who_may_only_look_is_offered_no_repair(house: House, broken: Mended) -> None:

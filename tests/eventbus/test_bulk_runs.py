@@ -76,15 +76,6 @@ def test_those_that_come_in_meanwhile_are_left_alone(house: House, broken: Mende
     assert bulk_runs.progress(run).done == SHOWN
 
 
-def test_nothing_happens_before_the_operator_says_yes(house: House, broken: Mended) -> None:
-    run = run_all(freeze(Action.DISCARD))
-    house.settle()
-
-    assert (run.state, run.asked) == ("frozen", 0)
-    assert places() == {"skipped": SHOWN}
-    assert not OperatorAction.objects.exists()
-
-
 @pytest.mark.parametrize("place", ["request.commit=error@2", "request.committed=error@2"])
 def test_a_run_that_was_stopped_in_its_middle_goes_on_and_touches_each_letter_once(
     house: House, broken: Mended, place: str
@@ -103,17 +94,6 @@ def test_a_run_that_was_stopped_in_its_middle_goes_on_and_touches_each_letter_on
     assert places() == {"discarded": SHOWN, "skipped": MORE}
     letters = OperatorAction.objects.filter(decision=run.decision, event_id__isnull=False)
     assert letters.count() == len(set(letters.values_list("event_id", flat=True))) == SHOWN
-
-
-def test_letters_that_another_decided_about_are_counted_as_refused(house: House, broken: Mended) -> None:
-    run = freeze(Action.DISCARD)
-    dead_letters.decide(bulk_runs.letter_ids(run)[:3], DeadLetter.Request.REQUEUE, "grace")
-
-    bulk_runs.begin(run, "ada")
-    run_all(run)
-
-    assert (run.asked, run.refused) == (SHOWN - 3, 3)
-    assert DeadLetter.objects.filter(request="requeue").count() == 3
 
 
 def test_a_discard_is_undone_once(house: House, broken: Mended) -> None:
@@ -139,17 +119,6 @@ def test_a_discard_is_undone_once(house: House, broken: Mended) -> None:
         bulk_runs.freeze_undo(run, "grace")
 
 
-def test_after_seven_days_a_discard_stays(house: House, broken: Mended) -> None:
-    run = freeze(Action.DISCARD)
-    bulk_runs.begin(run, "ada")
-    run_all(run)
-    house.settle()
-    DeadLetter.objects.update(discarded_at=clock.now() - timedelta(days=7, seconds=1))
-
-    with pytest.raises(RunRefused, match="Look again"):
-        bulk_runs.freeze_undo(run, "ada")
-
-
 def test_a_run_begins_once_and_only_for_the_operator_who_saw_its_letters(house: House, broken: Mended) -> None:
     run = freeze(Action.REQUEUE)
 
@@ -162,16 +131,6 @@ def test_a_run_begins_once_and_only_for_the_operator_who_saw_its_letters(house: 
     assert OperatorAction.objects.filter(selection=run.pk).count() == 1
 
 
-def test_the_audit_trail_has_the_number_and_the_selection(house: House, broken: Mended) -> None:
-    run = freeze(Action.DISCARD)
-    bulk_runs.begin(run, "ada")
-
-    action = OperatorAction.objects.get()
-
-    assert (action.who, action.action, action.group, action.count) == ("ada", "discard", "house-a", SHOWN)
-    assert (action.selection, action.decision) == (run.pk, action.pk)
-
-
 def test_a_selection_without_a_yes_is_forgotten_after_a_day(house: House, broken: Mended) -> None:
     old = freeze(Action.DISCARD)
     BulkRun.objects.update(shown_at=clock.now() - timedelta(days=1, seconds=1))
@@ -179,39 +138,6 @@ def test_a_selection_without_a_yes_is_forgotten_after_a_day(house: House, broken
     freeze(Action.REQUEUE)
 
     assert not BulkRun.objects.filter(pk=old.pk).exists()
-
-
-def test_an_export_ends_at_once_and_leaves_the_letters_alone(house: House, broken: Mended) -> None:
-    run = freeze(Action.EXPORT)
-
-    bulk_runs.begin(run, "ada")
-
-    assert (run.state, bulk_runs.is_due()) == ("done", False)
-    assert DeadLetter.objects.filter(request="").count() == SHOWN
-    assert OperatorAction.objects.get().action == "export"
-
-
-def test_a_large_discard_is_undone_by_several_runs(
-    house: House, broken: Mended, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = freeze(Action.DISCARD)
-    bulk_runs.begin(run, "ada")
-    run_all(run)
-    house.settle()
-    monkeypatch.setattr(bulk_runs, "SELECTED_MAX", SHOWN - MORE)
-
-    totals = []
-    for _ in range(2):
-        undo = bulk_runs.freeze_undo(run, "ada")
-        bulk_runs.begin(undo, "ada")
-        totals.append(undo.total)
-        run_all(undo)
-        house.settle()
-
-    assert totals == [SHOWN - MORE, MORE]
-    assert places() == {"skipped": SHOWN}
-    with pytest.raises(RunRefused, match="undone already"):
-        bulk_runs.freeze_undo(run, "ada")
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from eventbus import Permanent, failpoints
 from eventbus.errors import LeaseLost
 from eventbus.models import BulkRun, DeadLetter
 from eventbus.processes.bulk_schedule import BulkSchedule
-from eventbus.recovery import divergence
 from eventbus.selections import bulk_runs
 from eventbus.selections.failure_groups import failure_groups
 from tests.eventbus.bus_app import House, Mended
@@ -67,13 +66,3 @@ def test_a_process_that_lost_its_lease_leaves_the_run_to_another(house: House, r
     carry_out()
     run.refresh_from_db()
     assert (run.state, run.asked, run.refused) == ("done", LETTERS, 0)
-
-
-def test_a_run_waits_while_a_restored_database_differs_from_the_log(
-    house: House, run: BulkRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(divergence, "stands", lambda: True)
-
-    BulkSchedule(threading.Event(), lambda: None)._look()
-
-    assert bulk_runs.is_due()

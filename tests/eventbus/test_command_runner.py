@@ -46,12 +46,3 @@ def test_who_could_not_stop_is_asked_again() -> None:
             signal.raise_signal(number)
 
     assert len(asked) == 2
-
-
-def test_afterwards_signals_do_what_they_did() -> None:
-    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
-
-    with on_signal(print):
-        assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] != before
-
-    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before

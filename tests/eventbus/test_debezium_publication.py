@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.eventbus.test_debezium import PAGE, PROPERTIES, SETTINGS
+from tests.eventbus.test_debezium import PAGE, SETTINGS
 from tests.postgres import PostgresMissing, stoppable_cluster
 from tests.reference.tables import ROOT
 
@@ -90,18 +90,3 @@ def test_the_publication_is_the_connectors_and_of_its_table_alone(site: dict[str
 
     assert SETTINGS["plugin.name"] == PLUGIN
     assert tables == [(SETTINGS["table.include.list"],)]
-
-
-def test_the_connector_makes_no_publication_of_its_own() -> None:
-    assert SETTINGS["publication.autocreate.mode"] == "disabled"
-    assert re.search(rf"PUBLICATION {SETTINGS['publication.name']} ", SQL)
-    assert len(SETTINGS) == len(PROPERTIES.splitlines()), "no setting is given twice"
-
-
-def test_the_converters_leave_the_text_of_a_key_and_the_bytes_of_a_value() -> None:
-    """Kafka Connect is not here. These are its converters for texts, and Debezium's for bytes."""
-    connects = "org.apache.kafka.connect.storage.StringConverter"
-
-    assert {SETTINGS["key.converter"], SETTINGS["header.converter"]} == {connects}
-    assert SETTINGS["value.converter"] == "io.debezium.converters.BinaryDataConverter"
-    assert [name for name in SETTINGS if ".converter." in name] == [], "they have no settings"

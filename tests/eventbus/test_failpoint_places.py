@@ -95,30 +95,6 @@ def test_every_declared_point_is_at_one_place_and_no_other_is_passed() -> None:
     assert [name for name, times in passed.items() if times > 1 and name not in {"handler.call", "handler.done"}] == []
 
 
-def test_a_transaction_without_a_point_is_seen(tmp_path: Path) -> None:
-    source = tmp_path / "stray.py"
-    source.write_text(
-        "def stray():\n    with transaction.atomic():\n        pass\n\n"
-        "@transaction.atomic\ndef decorated(): ...\n\n"
-        "def bare():\n    with atomic():\n        pass\n\n"
-        "def asks():\n    provider.refund(1)\n\n"
-        "def asks_and_dies_only_before():\n    failpoints.hit('ask')\n    provider.refund(1)\n\n"
-        "def asks_and_dies_only_after():\n    provider.refund(1)\n    failpoints.hit('asked')\n\n"
-        "def is_well():\n    failpoints.hit('a')\n    provider.refund(1)\n    failpoints.hit('b')\n\n"
-        "class Relay:\n    def step(self):\n        self._backend.append([])\n"
-    )
-
-    assert [place.name.partition("::")[2] for place in places(source) if not place.has_point] == [
-        "stray",
-        "decorated",
-        "bare",
-        "asks",
-        "asks_and_dies_only_before",
-        "asks_and_dies_only_after",
-        "step",
-    ]
-
-
 def places(path: Path) -> Iterator[Place]:
     where = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name
     for function in functions(path):

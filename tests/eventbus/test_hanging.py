@@ -124,6 +124,7 @@ def test_an_endless_statement_is_ended_and_its_event_set_aside(house: House, mon
     assert [letter.key for letter in house.dead()] == ["vase"]
 
 
+@pytest.mark.sites
 def test_a_handler_that_hangs_for_ever_dies_three_times_and_holds_up_no_other(tmp_path: Path) -> None:
     with database_of_its_own(tmp_path) as url:
         crowd = Crowd(tmp_path, url, {"CROWD_HANGS_ON": "vase", "CROWD_HANDLER_SECONDS": str(PROCESS_LIMIT_SECONDS)})

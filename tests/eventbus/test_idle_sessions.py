@@ -48,18 +48,6 @@ def test_an_event_whose_handler_idles_too_long_is_set_aside_and_the_others_go_on
     assert [letter.error for letter in house.dead()] == [TIMEOUT, TIMEOUT]
 
 
-def test_an_event_whose_session_was_ended_once_is_handled_at_its_only_attempt(house: House) -> None:
-    idles = [idle_until_ended]
-    house.handler("house-a", lambda event: idles and idles.pop()(), attempts=1)
-    house.say(("vase", 1))
-    house.relay()
-
-    with house.working():
-        until(house.seen, "the event handled")
-
-    assert house.dead() == []
-
-
 def test_the_relay_goes_on_while_pruning_waits_for_a_slow_handler(house: House, bus_clock: Any) -> None:
     house.handler()
     house.say(*many())

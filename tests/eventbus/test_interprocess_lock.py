@@ -76,25 +76,6 @@ def test_only_one_has_the_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     other.release()
 
 
-@pytest.mark.parametrize("held", ["_next", "_turn"])
-def test_who_was_stopped_in_line_keeps_nobody_out_for_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str
-) -> None:
-    monkeypatch.setattr(interprocess_lock, "WAIT_SECONDS_MAX", 0.1)
-    stopped, mine = InterprocessLock(str(tmp_path / "db")), InterprocessLock(str(tmp_path / "db"))
-    stopped._open()
-    assert interprocess_lock._lock(getattr(stopped, held), time.monotonic())
-
-    mine.acquire()  # goes by
-    mine.release()
-
-    stopped.release()
-    interprocess_lock.fcntl.flock(stopped._next, interprocess_lock.fcntl.LOCK_UN)
-    mine.acquire()
-    assert not interprocess_lock._lock(stopped._turn, time.monotonic())
-    mine.release()
-
-
 def stands_in_line(database: Path) -> bool:
     """Whether some other waits for its turn."""
     looking = InterprocessLock(str(database))
@@ -119,19 +100,6 @@ def writing_once(queue: Queue, wrote: list[Any]) -> threading.Thread:
     return thread
 
 
-def test_the_writers_of_a_process_wait_for_those_of_another(tmp_path: Path) -> None:
-    mine, wrote = Queue(str(tmp_path / "db")), list[Any]()
-    mine.acquire(1)
-
-    another = writing_once(Queue(str(tmp_path / "db")), wrote)
-    until(lambda: wrote or stands_in_line(tmp_path / "db"), "the other one in line, or through")
-    wrote.append("this process")
-    mine.release()
-    another.join()
-
-    assert wrote == ["this process", "another process"]
-
-
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite's writers queue")
 def test_a_worker_lets_another_process_write_between_two_batches(house: House) -> None:
     database = Path(connection.settings_dict["NAME"])
@@ -150,32 +118,3 @@ def test_a_worker_lets_another_process_write_between_two_batches(house: House) -
     others[0].join()
 
     assert wrote == [0, "another process", 1, 2]
-
-
-def test_a_forked_process_waits_for_its_parent(tmp_path: Path) -> None:
-    mine = InterprocessLock(str(tmp_path / "db"))
-    mine.acquire()
-    child = os.fork()
-    if not child:
-        mine._open()
-        os._exit(1 if interprocess_lock._lock(mine._turn, time.monotonic()) else 0)
-
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    mine.release()
-
-
-def test_a_database_in_memory_has_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in (":memory:", "file:shared?mode=memory"):
-        mine = InterprocessLock(name)
-        mine.acquire()
-        mine.release()
-
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_where_no_files_can_be_made_sqlite_has_the_word(tmp_path: Path) -> None:
-    mine = InterprocessLock(str(tmp_path / "no such folder" / "db"))
-
-    mine.acquire()
-    mine.release()

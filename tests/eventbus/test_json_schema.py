@@ -11,7 +11,6 @@ import pytest
 
 from eventbus import Event
 from eventbus.schemas import json_schema
-from eventbus.schemas.descriptions import field_descriptions
 from eventbus.schemas.json_schema import NoSchema, schema_of
 
 
@@ -82,11 +81,6 @@ def described(name: str) -> Any:
     return SCHEMA["properties"][name].get("description")
 
 
-def test_it_names_its_dialect_and_itself() -> None:
-    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert (SCHEMA["$id"], SCHEMA["title"]) == ("urn:eventbus:tree.seen.v1", "tree.seen.v1")
-
-
 def test_fields_with_a_default_may_be_missing_and_unknown_ones_there() -> None:
     assert set(SCHEMA["properties"]) - set(SCHEMA["required"]) == {"felled_at", "nests", "owls", *MADE}
     assert SCHEMA["additionalProperties"] is True
@@ -121,24 +115,11 @@ def test_each_type_has_its_schema(field: str, schema: dict[str, Any]) -> None:
     assert SCHEMA["properties"][field] == schema
 
 
-def test_times_are_date_times_also_where_there_may_be_none() -> None:
-    moment = {"type": "string", "format": "date-time"}
-
-    assert SCHEMA["properties"]["seen_at"] == moment | {"description": "by us"}
-    assert SCHEMA["properties"]["felled_at"]["anyOf"] == [moment, {"type": "null"}]
-
-
 def test_a_struct_may_hold_its_own_class() -> None:
     others = SCHEMA["$defs"]["Branch"]["properties"]["others"]
 
     assert others["items"] == {"$ref": "#/$defs/Branch"}
     assert SCHEMA["$defs"]["Branch"]["properties"]["length"]["description"] == "centimetres"
-
-
-def test_two_structs_of_one_name_have_two_schemas() -> None:
-    assert SCHEMA["properties"]["twigs"]["items"] == {"$ref": "#/$defs/Branch2"}
-    assert list(SCHEMA["$defs"]["Branch2"]["properties"]) == ["leaves"]
-    assert list(SCHEMA["$defs"]["Branch"]["properties"]) == ["length", "others"]
 
 
 def test_docstring_and_comments_become_descriptions_in_words_of_the_wire() -> None:
@@ -148,17 +129,6 @@ def test_docstring_and_comments_become_descriptions_in_words_of_the_wire() -> No
     assert second == "A reader ignores colours that it does not know. `leaf.seen.v1` is another event."
     assert described("felled_at") == "null: it stands"
     assert described("shade") == "of `Colour` (Known words: red, blue.)"
-
-
-def test_a_comment_above_fields_is_of_all_until_a_gap() -> None:
-    assert (described("nests"), described("owls")) == ("Counted by hand.", "Counted by hand.")
-    assert described("doors") is None and described("width") is None
-
-
-def test_a_class_without_source_has_no_comments() -> None:
-    made = msgspec.defstruct("Made", [("made_id", UUID)], module=__name__)
-
-    assert field_descriptions(made) == {}
 
 
 def test_a_type_that_has_no_schema_is_refused_with_the_place_to_add_it(monkeypatch: pytest.MonkeyPatch) -> None:

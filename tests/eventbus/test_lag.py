@@ -1,22 +1,16 @@
 """A group that is behind, or that nobody handles, is a problem that `status` names."""
 
-import json
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from eventbus import clock
-from eventbus.models import ConsumerGroup, OutboxRow, ParkedKey, ProcessRow, Progress
+from eventbus.models import ConsumerGroup, OutboxRow, ProcessRow
 from eventbus.operations import pausing
-from eventbus.operations.heartbeats import SILENT_SECONDS
-from eventbus.operations.lag import BEGINS_SECONDS
-from tests.eventbus.bus_app import House, Mended
+from tests.eventbus.bus_app import House
 from tests.eventbus.test_commands import a_living_dispatcher, run
 
 HOURS = 6
-LATER = HOURS * 3600
 
 
 @pytest.fixture
@@ -61,30 +55,12 @@ def test_so_many_events_are_a_problem_however_young_they_are(behind: str, settin
     assert "the limits are 2 events and 300 s" in complaint
 
 
-def test_the_limits_are_what_the_settings_say(behind: str, bus_clock: Any, settings: Any) -> None:
-    settings.EVENTBUS_LAG_SECONDS_MAX, settings.EVENTBUS_LAG_EVENTS_MAX = LATER, 3
-    bus_clock.advance(hours=HOURS)
-    Progress.objects.update(moved_at=clock.now())  # it moves, if slowly
-
-    assert asked() == (0, "")
-
-
 def test_a_group_that_has_caught_up_is_no_problem_however_old_the_last_event_is(
     behind: str, house: House, bus_clock: Any
 ) -> None:
     house.settle()
     bus_clock.advance(hours=HOURS)
 
-    assert asked() == (0, "")
-
-
-def test_a_parked_key_is_not_lag(house: House, bus_clock: Any) -> None:
-    house.handler(call=Mended("vase"), attempts=1_000)
-    house.say(("vase", 1), ("vase", 2))
-    house.settle()
-    bus_clock.advance(minutes=6)
-
-    assert ParkedKey.objects.exists()
     assert asked() == (0, "")
 
 
@@ -96,27 +72,6 @@ def test_a_paused_group_that_is_forgotten_is_named_with_the_way_to_resume_it(beh
 
     assert code == 1
     assert "It is paused: manage.py eventbus resume house-a." in complaint
-
-
-def test_the_json_says_since_when(behind: str, bus_clock: Any) -> None:
-    bus_clock.advance(hours=HOURS)
-
-    with a_living_dispatcher():
-        code, said, complaint = run("eventbus", "status", "--json")
-
-    told = json.loads(said)
-    [house_a] = [group for group in told["groups"] if group["group"] == "house-a"]
-    assert (code, house_a["lag"], house_a["waiting_seconds"]) == (1, 3, LATER)
-    assert told["problems"] == complaint.splitlines()
-
-
-def test_a_clock_that_is_behind_the_publishers_counts_no_time_backwards(behind: str, bus_clock: Any) -> None:
-    bus_clock.advance(seconds=-20)
-
-    with a_living_dispatcher():
-        _, said, _ = run("eventbus", "status", "--json")
-
-    assert [group["waiting_seconds"] for group in json.loads(said)["groups"] if group["group"] == "house-a"] == [0.0]
 
 
 # --- a group that nobody handles -----------------------------------------------------------------------------------
@@ -142,17 +97,3 @@ def test_a_group_that_no_living_process_handles_is_named_though_it_lags_by_nothi
     assert complaint().startswith("Nobody handles group house-b: no living process does.")
     assert "manage.py handle_events --group house-b" in complaint()
     assert "house-a" not in complaint()
-
-
-def test_a_process_that_says_nothing_any_more_handles_nothing(forgotten: ProcessRow, bus_clock: Any) -> None:
-    bus_clock.advance(seconds=SILENT_SECONDS + 1)
-
-    assert "Nobody handles group house-a" in complaint()
-    assert "Nobody handles group house-b" in complaint()
-
-
-def test_a_process_that_has_only_just_begun_is_given_time_to_say_what_it_handles(forgotten: ProcessRow) -> None:
-    forgotten.began_at = clock.now() - timedelta(seconds=BEGINS_SECONDS - 1)
-    forgotten.save()
-
-    assert complaint() == ""

@@ -10,12 +10,10 @@ from uuid import UUID
 import pytest
 
 from eventbus import clock
-from eventbus.column_sizes import HOST_CHARACTERS_MAX
-from eventbus.events import KEY_CHARACTERS_MAX
 from eventbus.models import LogLevel, OperatorAction
 from eventbus.operations import log_levels
 from eventbus.operations.heartbeats import Heartbeat, processes
-from eventbus.operations.log_levels import LEVELS_MAX, LogLevelRefused
+from eventbus.operations.log_levels import LogLevelRefused
 from tests.eventbus.test_commands import run
 
 NAME = "eventbus.tried_by_tests"
@@ -52,17 +50,6 @@ def test_a_process_follows_at_its_next_heartbeat_and_returns_after_ten_minutes(
     assert not log_levels.active().exists()
 
 
-def test_it_returns_without_a_database(process: Heartbeat, bus_clock: Any, django_assert_num_queries: Any) -> None:
-    log_levels.set_level(NAME, "DEBUG", "ada")
-    process.beat()
-    bus_clock.advance(minutes=10)
-
-    with django_assert_num_queries(0):
-        log_levels.return_overdue()
-
-    assert LOGGER.level == logging.WARNING
-
-
 def test_a_level_of_another_process_changes_nothing_here(process: Heartbeat) -> None:
     log_levels.set_level(NAME, "DEBUG", "ada", process=OTHER)
     process.beat()
@@ -90,23 +77,6 @@ def test_an_end_before_the_time_is_followed_and_in_the_trail(process: Heartbeat)
         log_levels.end(row.pk, "grace")
 
 
-def test_a_level_set_twice_is_one_and_the_logger_returns_to_its_first_level(process: Heartbeat, bus_clock: Any) -> None:
-    log_levels.set_level(NAME, "DEBUG", "ada")
-    process.beat()
-    bus_clock.advance(minutes=5)
-    log_levels.set_level(NAME, "INFO", "grace")
-    process.beat()
-    assert (LOGGER.level, log_levels.active().count()) == (logging.INFO, 1)
-
-    bus_clock.advance(minutes=6)
-    process.beat()
-    assert LOGGER.level == logging.INFO
-    bus_clock.advance(minutes=5)
-    process.beat()
-
-    assert LOGGER.level == logging.WARNING
-
-
 def test_a_level_ends_after_ten_minutes_also_where_the_clock_was_set_back(
     process: Heartbeat, bus_clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,43 +91,6 @@ def test_a_level_ends_after_ten_minutes_also_where_the_clock_was_set_back(
     process.beat()
 
     assert LOGGER.level == logging.WARNING, "the row is still in force by that clock"
-
-
-def test_a_level_of_a_machine_whose_clock_is_ahead_ends_here_after_ten_minutes(
-    process: Heartbeat, bus_clock: Any
-) -> None:
-    row = log_levels.set_level(NAME, "DEBUG", "ada")
-    LogLevel.objects.update(until=row.until + timedelta(days=1))
-    process.beat()
-
-    bus_clock.advance(minutes=10)
-    process.beat()
-
-    assert LOGGER.level == logging.WARNING
-
-
-def test_of_two_that_were_set_at_once_the_newer_goes_first(process: Heartbeat) -> None:
-    row = log_levels.set_level(NAME, "DEBUG", "ada")
-    LogLevel.objects.create(logger=NAME, level="ERROR", who="grace", until=row.until)
-    process.beat()
-
-    assert LOGGER.level == logging.ERROR
-
-
-def test_a_thousand_levels_are_refused(process: Heartbeat) -> None:
-    for number in range(LEVELS_MAX):
-        log_levels.set_level("eventbus", "INFO", "ada", process=UUID(int=number + 2))
-
-    with pytest.raises(LogLevelRefused, match="End one first"):
-        log_levels.set_level(NAME, "INFO", "ada")
-
-    assert log_levels.set_level("eventbus", "DEBUG", "ada", process=UUID(int=2)).level == "DEBUG", "one is replaced"
-
-
-def test_the_trail_takes_the_longest_name_of_a_host(process: Heartbeat) -> None:
-    log_levels.set_level(NAME, "DEBUG", "ada", about="h" * HOST_CHARACTERS_MAX)
-
-    assert len(OperatorAction.objects.get().key) == KEY_CHARACTERS_MAX  # PostgreSQL takes no more
 
 
 def test_the_command_line_sets_shows_and_ends_a_level(process: Heartbeat) -> None:

@@ -1,19 +1,15 @@
 """Metrics of many processes: none is counted twice or lost, and those of the dead do not fill the disk."""
 
-import fcntl
-import json
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from prometheus_client import values
 
-from eventbus.measuring import process_files, reading, series
+from eventbus.measuring import process_files
 from eventbus.measuring.reading import AllProcesses
 
 # A process that counts, says so, and lives until its standard input is closed.
@@ -25,36 +21,6 @@ Gauge("house_lamps", "Lamps.", "room", limit=5).add("kitchen", count=float(sys.a
 Histogram("house_stay_seconds", "Stay.", "door", bounds=(1.0, 60.0), limit=5).observe_all("front", seconds=[0.5, 9, 90])
 print("counted", flush=True)
 sys.stdin.read()
-"""
-
-# A process that tells what it has counted.
-TELLS = """
-import errno, json, os, sys
-from eventbus.measuring.reading import AllProcesses
-from eventbus.measuring.series import Counter
-
-def full(*given):
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-if sys.argv[1] == "full":
-    os.posix_fallocate = full
-letters = Counter("house_letters_total", "Letters.", "box", limit=3)
-for number in range(9):
-    letters.add(f"box {number}")
-print(json.dumps({one.labels["box"]: one.value for each in AllProcesses().collect() for one in each.samples
-                  if one.name == "house_letters_total"}))
-"""
-
-
-# A process whose folder is removed while it runs.
-LOSES = """
-import shutil, sys
-from eventbus.measuring.reading import AllProcesses
-from eventbus.measuring.series import Counter, Histogram
-Counter("house_letters_total", "Letters.", "box", limit=3).add("front")
-shutil.rmtree(sys.argv[1])
-Histogram("house_stay_seconds", "Stay.", "door", bounds=(1.0,), limit=5).observe("front", seconds=0.5)
-print(sorted(one.name for each in AllProcesses().collect() for one in each.samples if one.value == 1))
 """
 
 
@@ -81,17 +47,6 @@ def processes(folder: Path) -> Iterator[list[subprocess.Popen[str]]]:
         for one in started:
             one.kill()
             one.communicate()
-
-
-@contextmanager
-def others_wait(folder: Path) -> Iterator[None]:
-    """Hold the lock of readers, as one that is frozen does."""
-    opened = os.open(folder, os.O_RDONLY)
-    fcntl.flock(opened, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        os.close(opened)
 
 
 def told() -> dict[str, float]:
@@ -134,61 +89,3 @@ def test_a_year_of_restarts_does_not_fill_the_disk(folder: Path, processes: list
     assert [told()["house_guests_total"] for _ in range(2)] == [31 * 111] * 2
 
     assert sorted(file.name.partition("_")[0] for file in folder.iterdir()) == ["counter", "dead.json", "histogram"]
-
-
-@pytest.mark.parametrize("crash_at", ["_sum_up", "_replace_list", "_remove"])
-def test_a_reader_that_dies_while_it_adds_up_changes_no_count(
-    folder: Path, processes: list[subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch, crash_at: str
-) -> None:
-    processes[0].kill()
-    processes[0].wait()
-    done, calls = getattr(reading, crash_at), []
-
-    def dies(*given: object) -> object:
-        calls.append(given)
-        if crash_at == "_remove" and len(calls) == 1:
-            return done(*given)  # what an earlier reader left; the second call follows the new list
-        if crash_at != "_remove":
-            done(*given)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(reading, crash_at, dies)
-        with pytest.raises(KeyboardInterrupt):
-            told()
-
-    monkeypatch.setattr(reading, "WAIT_SECONDS", 0.0)
-    with others_wait(folder):
-        assert told()["house_guests_total"] == 111
-    assert told()["house_guests_total"] == 111
-
-
-def test_a_frozen_reader_stops_no_other(
-    folder: Path, processes: list[subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reading, "WAIT_SECONDS", 0.0)
-    processes[0].kill()
-    processes[0].wait()
-    with others_wait(folder):
-        meanwhile = told()
-
-    assert (meanwhile["house_guests_total"], meanwhile["house_lamps"]) == (111, 110)
-    assert told() == meanwhile
-
-
-@pytest.mark.parametrize("disk", ["roomy", "full"])
-def test_labels_beyond_the_limit_are_one_series(folder: Path, disk: str) -> None:
-    """On a full disk a process counts for itself: a file without its room would end the process."""
-    told = subprocess.run([sys.executable, "-c", TELLS, disk], capture_output=True, text=True, check=True)
-
-    assert json.loads(told.stdout) == {"box 0": 1, "box 1": 1, series.OTHER: 7}
-    assert bool(list(folder.glob("*.db"))) == (disk == "roomy")
-    assert ("not counted with those of others" in told.stderr) == (disk == "full")
-
-
-def test_a_process_whose_folder_is_gone_fails_nothing_that_it_counts(folder: Path) -> None:
-    told = subprocess.run([sys.executable, "-c", LOSES, str(folder)], capture_output=True, text=True)
-
-    assert told.returncode == 0, told.stderr
-    assert "house_letters_total" in told.stdout and "house_stay_seconds_count" in told.stdout
-    assert "not counted with those of others" in told.stderr

@@ -7,11 +7,10 @@ import pytest
 from django.db import transaction
 
 from eventbus import Permanent, clock, publish
-from eventbus.database.leases import Lease, is_beating
 from eventbus.database.storable_text import readable
 from eventbus.ids import uuid7
-from eventbus.models import ConsumerGroup, DeadLetter, OperatorAction, ParkedKey, ProcessRow, Progress
-from eventbus.operations import status, topic_setup
+from eventbus.models import ConsumerGroup, DeadLetter, OperatorAction, ProcessRow, Progress
+from eventbus.operations import status
 from eventbus.operations.status import GroupStatus
 from eventbus.repairs import dead_letters
 from tests.eventbus.bus_app import House, Noted, open_house
@@ -66,62 +65,6 @@ def status_of(group: str) -> GroupStatus:
     return found
 
 
-def test_a_mended_event_is_requeued_and_its_key_goes_on_in_order(house: House, poisoned: Poisoned) -> None:
-    [letter] = status.dead(group="house-a")
-
-    poisoned.mend()
-    status.request_requeue(letter, WHO)
-    house.settle()
-
-    assert house.seen(name="vase") == [1, 2, 3]
-    assert not status.dead().exists()
-    assert house.parked() == []
-
-
-def test_a_requeued_event_that_is_still_poison_dies_again(house: House, poisoned: Poisoned) -> None:
-    [letter] = status.dead(group="house-a")
-
-    status.request_requeue(letter, WHO)
-    house.settle()
-
-    assert house.seen(name="vase") == []
-    assert [again.event_id for again in status.dead()] == [letter.event_id]
-
-
-def test_a_discarded_event_lets_its_key_go_on_and_stays_to_be_read(house: House, poisoned: Poisoned) -> None:
-    [letter] = status.dead(group="house-a")
-
-    status.request_discard(letter, WHO)
-    house.settle()
-
-    assert house.seen(name="vase") == [2, 3]
-    assert not status.dead().exists()
-    assert [gone.pk for gone in status.dead(discarded=True)] == [letter.pk]
-    assert status_of("house-a").discarded == 1
-
-
-def test_every_wish_leaves_who_wished_it(house: House, poisoned: Poisoned) -> None:
-    [letter] = status.dead(group="house-a")
-
-    status.request_discard(letter, WHO)
-
-    action = OperatorAction.objects.get()
-    assert (action.who, action.action, action.event_id, action.key) == (WHO, "discard", letter.event_id, "vase")
-    assert "number 1 is poison" in action.error
-
-
-def test_the_first_wish_stands(house: House, poisoned: Poisoned) -> None:
-    [letter] = status.dead(group="house-a")
-    status.request_requeue(letter, WHO)
-
-    with pytest.raises(dead_letters.DecisionRefused, match="earlier request"):
-        status.request_discard(letter, "Bob")
-
-    letter.refresh_from_db()
-    assert letter.request == DeadLetter.Request.REQUEUE
-    assert OperatorAction.objects.count() == 1
-
-
 def test_what_is_gone_or_discarded_is_refused(house: House, poisoned: Poisoned) -> None:
     [letter] = status.dead(group="house-a")
     status.request_discard(letter, WHO)
@@ -136,20 +79,6 @@ def test_what_is_gone_or_discarded_is_refused(house: House, poisoned: Poisoned) 
     assert OperatorAction.objects.count() == 1
 
 
-def test_a_letter_whose_key_did_not_wait_sets_no_dead_key_free(house: House, poisoned: Poisoned) -> None:
-    """A handler's order may not matter for one event, and matter for another of the same key."""
-    stands_aside = DeadLetter.objects.get()
-    stands_aside.pk, stands_aside.parks, stands_aside.offset = None, False, 0
-    stands_aside.event_id, stands_aside.payload = uuid7(), b'{"name":"vase","number":7}'
-    stands_aside.save()
-
-    status.request_requeue(stands_aside, WHO)
-    house.settle()
-
-    assert house.seen(name="vase") == []
-    assert ParkedKey.objects.get().state == ParkedKey.State.DEAD
-
-
 def test_status_counts_what_waits_and_what_died(house: House, poisoned: Poisoned) -> None:
     house.say(("chair", 5))
     with transaction.atomic():
@@ -162,26 +91,6 @@ def test_status_counts_what_waits_and_what_died(house: House, poisoned: Poisoned
     house_a = status_of("house-a")
     assert (house_a.offset, house_a.end, house_a.lag, house_a.handled) == (4, 4, 0, 1)
     assert (house_a.dead_keys, house_a.retrying_keys, house_a.dead_letters) == (1, 0, 1)
-
-
-def test_lag_is_what_a_group_has_not_reached(house: House) -> None:
-    house.handler()
-    house.say(("vase", 1), ("chair", 2))
-    house.relay()
-
-    assert status_of("house-a").lag == 2
-
-
-def test_a_key_that_will_be_tried_again_is_told_apart_from_a_dead_one(house: House) -> None:
-    def fail(event: Noted) -> None:
-        raise ValueError("not now")
-
-    house.handler(call=fail)
-    house.say(("vase", 1))
-    house.settle()
-
-    found = status_of("house-a")
-    assert (found.retrying_keys, found.dead_keys, found.dead_letters) == (1, 0, 0)
 
 
 @pytest.mark.usefixtures("handled")
@@ -231,30 +140,6 @@ def test_an_old_unsent_event_is_a_problem(house: House, bus_clock) -> None:
 
     [problem] = status.problems(status.status(), dispatches=True)
     assert "31 s old" in problem
-
-
-def test_a_topic_tells_who_says_what_to_whom(house: House) -> None:
-    house.handler()
-    house.say(("vase", 1))
-    house.settle()
-
-    [topic] = [one for one in topic_setup.topics() if one.topic == "house"]
-
-    assert {"house.noted.v1", "house.unknown.v1"} <= set(topic.types), "other tests tell more there"
-    assert topic.groups == ["house-a"]
-    assert sum(topic.ends) == 1
-
-
-@pytest.mark.django_db
-def test_a_lease_whose_owner_died_is_not_beating() -> None:
-    assert not is_beating("dispatcher", seconds=0)
-    lease = Lease("dispatcher")
-    lease.acquire()
-
-    assert not is_beating("dispatcher", seconds=0.3)
-
-    lease.release()
-    assert not is_beating("dispatcher")
 
 
 @pytest.mark.parametrize(

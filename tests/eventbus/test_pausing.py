@@ -2,19 +2,13 @@
 
 import json
 import time
-from collections.abc import Callable
 
 import pytest
-from django.db import transaction
 
-from eventbus import backends, registry
 from eventbus.consuming.worker import STILL_SECONDS, Worker
-from eventbus.errors import GroupStopped
 from eventbus.failures.circuit_breaker import trip
 from eventbus.models import ConsumerGroup, OperatorAction
 from eventbus.operations import pausing, status
-from eventbus.progress import groups as progress
-from eventbus.recovery import divergence
 from tests.eventbus.bus_app import House
 from tests.eventbus.test_commands import a_living_dispatcher, run
 from tests.waiting import until
@@ -68,41 +62,6 @@ def test_an_unknown_group_exits_with_2_and_stops_nobody(groups: list[str], actio
     assert not OperatorAction.objects.exists()
 
 
-@pytest.mark.parametrize("named", [[], ["house-a", "--all"]])
-def test_what_is_meant_must_be_said_in_one_way(groups: list[str], named: list[str]) -> None:
-    assert run("eventbus", "pause", *named)[0] == 2
-    assert pausing.standstills() == []
-
-
-def test_nothing_to_do_exits_with_1(groups: list[str]) -> None:
-    code, _, complaint = run("eventbus", "resume", "house-a")
-    assert (code, complaint) == (1, "Group house-a is not paused, and its circuit breaker is closed.")
-    assert run("eventbus", "resume", "--all") == (1, "", "Nothing to resume.")
-
-    run("eventbus", "pause", "house-a")
-    code, said, complaint = run("eventbus", "pause", "house-a", "house-b")
-    assert (code, said.strip(), complaint) == (1, "pause house-b", "Group house-a is paused already.")
-
-
-def test_help_says_that_requests_about_dead_letters_wait_too(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        run("eventbus", "pause", "--help")
-
-    told = " ".join(capsys.readouterr().out.split())
-    assert "then nothing of it is handled, tried again, probed, requeued or discarded until it is resumed" in told
-
-
-def test_each_pause_and_resume_leaves_who_asked_for_it(groups: list[str]) -> None:
-    pausing.pause(group(), "Ada")
-    assert (group().paused_by, group().paused_at is None) == ("Ada", False)
-    trip("house-a", "all failed")
-    pausing.resume(group(), "Bob")
-
-    trail = OperatorAction.objects.order_by("id").values_list("action", "who", "group", "error")
-    assert list(trail) == [("pause", "Ada", "house-a", ""), ("resume", "Bob", "house-a", "all failed")]
-    assert (group().paused_by, group().breaker_reason) == ("", "")
-
-
 def test_status_tells_of_a_pause_and_finds_nothing_wrong_with_it(groups: list[str]) -> None:
     pausing.pause(group(), "Ada")
 
@@ -125,36 +84,6 @@ def test_a_braked_group_is_a_problem_with_its_reason_and_the_remedy(groups: list
     assert "circuit breaker of group house-a is open since" in complaint and "ValueError" in complaint
     assert "eventbus resume house-a" in problem
     assert "\x1b" not in said + complaint
-
-
-def test_the_first_reason_of_a_brake_stays(groups: list[str]) -> None:
-    trip("house-a", "first")
-    since = group().breaker_opened_at
-    trip("house-a", "second")
-
-    assert (group().breaker_reason, group().breaker_opened_at) == ("first", since)
-
-
-@pytest.mark.parametrize(
-    ("stop", "reason"),
-    [
-        pytest.param(lambda house: pausing.pause(group(), "Ada"), "house-a is paused", id="paused"),
-        pytest.param(
-            lambda house: trip("house-a", "all failed"), "circuit breaker of group house-a is open", id="open"
-        ),
-        pytest.param(lambda house: divergence.stand_still(house.log()[0]), "the database was restored", id="diverged"),
-    ],
-)
-def test_a_stopped_group_names_its_reason(
-    house: House, groups: list[str], stop: Callable[[House], None], reason: str
-) -> None:
-    house.say(("vase", 1))
-    house.settle()
-    stop(house)
-    [partition, *_] = backends.current().partitions(["house"])
-
-    with pytest.raises(GroupStopped, match=reason), transaction.atomic():
-        progress.lock_progress(registry.groups["house-a"], partition, unless=progress.STOPPED)
 
 
 def test_a_worker_sees_a_pause_and_its_end_soon_and_asks_seldom_in_between(

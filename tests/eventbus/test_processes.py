@@ -13,7 +13,6 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from tests.free_ports import free_ports
 from tests.live_site import ROOT, LiveSite
 from tests.waiting import START_SECONDS, until
 
@@ -66,63 +65,12 @@ def ask(site: LiveSite, question: str) -> int:
         return database.execute(question).fetchone()[0]
 
 
-def pids(site: LiveSite, state: str) -> list[int]:
-    """Of those that say that they are in this state."""
-    with closing(sqlite3.connect(site.database_path, timeout=20)) as database:
-        return [pid for (pid,) in database.execute("SELECT pid FROM eventbus_process WHERE state = ?", [state])]
-
-
 def say(site: LiveSite, *names: str) -> None:
     site.manage("shell", "--verbosity=0", "-c", SAY.format(names=list(names)))
 
 
 def handled(site: LiveSite) -> int:
     return ask(site, "SELECT count(*) FROM eventbus_inbox WHERE \"group\" = 'slow'")
-
-
-def test_what_a_killed_process_left_behind_is_delivered_without_a_visitor(site: LiveSite) -> None:
-    server = ("manage.py", "runserver", "--noreload", f"127.0.0.1:{site.port}")
-    say(site, "first")
-    with process(site, *server) as killed:
-        until((site.directory / "begun-first").exists, "a handler in hand")
-        killed.send_signal(signal.SIGKILL)
-        killed.wait()
-    assert handled(site) == 0
-    (site.directory / "finish-first").touch()
-
-    with process(site, *server):
-        until(lambda: handled(site) == 1, "the event handled by the next process")
-
-    assert ask(site, "SELECT count(*) FROM eventbus_deadletter") == 0
-
-
-def test_of_two_web_servers_one_dispatches_and_when_it_is_killed_the_other_does(site: LiveSite) -> None:
-    other, provider, simulator = free_ports(3)
-    stand_ins = {"SANDBOX_PROVIDER_URL": provider, "SIMULATOR_URL": simulator}  # two servers cannot share a port
-    elsewhere = {name: f"http://127.0.0.1:{port}" for name, port in stand_ins.items()}
-    servers = (
-        ("manage.py", "runserver", "--noreload", f"127.0.0.1:{site.port}"),
-        ("-m", "uvicorn", "mcommerce.asgi:application", "--lifespan=on", "--port", str(other)),
-    )
-    with process(site, *servers[0]) as first, process(site, *servers[1], **elsewhere) as second:
-        until(
-            lambda: pids(site, "active") and pids(site, "standby"),
-            "one that dispatches, and one that stands by",
-            seconds=START_SECONDS,
-        )
-        [active], [standby] = pids(site, "active"), pids(site, "standby")
-        assert {active, standby} == {first.pid, second.pid}
-
-        say(site, "first")
-        until((site.directory / "begun-first").exists, "a handler in hand")
-        (first if first.pid == active else second).kill()
-        for name in ("first", "second"):
-            (site.directory / f"finish-{name}").touch()
-        say(site, "second")
-
-        until(lambda: handled(site) == 2, "both events handled by the one that is left")
-
-    assert ask(site, "SELECT count(*) FROM eventbus_deadletter") == 0
 
 
 @pytest.mark.parametrize(
@@ -165,17 +113,3 @@ def test_sigterm_ends_what_hears_for_browsers_before_the_bus(site: LiveSite, com
     log = (site.directory / "process.log").read_text()
     assert 0 < log.find("Watches that have ended: 2") < log.find("The bus has finished"), log[-3000:]
     assert "could not read the log" not in log
-
-
-def test_a_failpoint_that_the_settings_arm_kills_the_process_once(site: LiveSite) -> None:
-    say(site, "first")
-    (site.directory / "finish-first").touch()
-    site.environment["EVENTBUS_FAILPOINTS"] = "append.commit=kill"
-
-    with process(site, "manage.py", "handle_events") as killed:
-        killed.wait(LEAVE_SECONDS)
-    assert killed.returncode == -signal.SIGKILL
-    with process(site, "manage.py", "handle_events"):
-        until(lambda: handled(site) == 1, "the event handled by the next process")
-
-    assert (site.directory / "var" / "failpoints" / "append.commit").exists()

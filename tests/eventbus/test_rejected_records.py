@@ -1,6 +1,5 @@
 """An operator decides about what the log rejects: `manage.py eventbus rejected`, `resend` and `withdraw`."""
 
-import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 
@@ -13,10 +12,8 @@ from eventbus.backends.base import Unsent
 from eventbus.backends.memory import MemoryBackend
 from eventbus.models import OperatorAction, OutboxRow
 from eventbus.operations.status import UNSENT_SECONDS_MAX
-from eventbus.processes.dispatcher import Dispatcher
 from tests.eventbus.bus_app import House
 from tests.eventbus.test_commands import a_living_dispatcher, run
-from tests.waiting import until
 
 TOO_LARGE = "larger than the\nlog takes"
 
@@ -89,15 +86,6 @@ def test_rejected_events_are_listed_with_why_and_how_many_wait(house: House, log
     assert {"vase", "2", str(row.event_id)} <= set(line.split())
 
 
-def test_who_has_nothing_to_decide_is_told_so(house: House, log: NarrowLog) -> None:
-    run("eventbus", "withdraw", id_of("vase"))
-
-    assert run("eventbus", "rejected") == (0, "The log rejects nothing.\n", "")
-    assert run("eventbus", "rejected", "--topic", "garden", "--withdrawn")[1] == "Nothing was withdrawn of garden.\n"
-    assert json.loads(run("eventbus", "rejected", "--json")[1]) == []
-    assert run("eventbus", "resend", "--all")[::2] == (1, "Nothing to resend: the log rejects nothing.")
-
-
 def test_what_the_log_takes_when_it_is_offered_again_comes_before_the_later_ones(house: House, log: NarrowLog) -> None:
     log.rejected.clear()
 
@@ -108,15 +96,6 @@ def test_what_the_log_takes_when_it_is_offered_again_comes_before_the_later_ones
     assert house.seen(name="vase") == [1, 2, 3]
     assert rejected() == []
     assert delivery_audit.problems(delivery_audit.read()) == []
-
-
-def test_what_the_log_still_refuses_waits_again(house: House, log: NarrowLog) -> None:
-    code, _, _ = run("eventbus", "resend", id_of("vase"))
-    house.settle()
-
-    assert code == 0
-    assert house.seen(name="vase") == []
-    assert rejected() == ["vase"]
 
 
 def test_what_is_withdrawn_is_never_told_and_its_key_goes_on(house: House, log: NarrowLog) -> None:
@@ -139,18 +118,6 @@ def test_what_is_withdrawn_is_never_told_and_its_key_goes_on(house: House, log: 
 
 
 @pytest.mark.parametrize("action", ["resend", "withdraw"])
-def test_each_decision_leaves_who_took_it(house: House, log: NarrowLog, action: str) -> None:
-    row = OutboxRow.objects.get(id=id_of("vase"))
-
-    run("eventbus", action, str(row.pk))
-
-    left = OperatorAction.objects.get()
-    assert (left.action, left.event_id, left.type, left.key) == (action, row.event_id, "house.noted.v1", "vase")
-    assert left.error == TOO_LARGE
-    assert "command line" in left.who
-
-
-@pytest.mark.parametrize("action", ["resend", "withdraw"])
 def test_what_is_not_rejected_is_left_alone_and_stops_no_other(house: House, log: NarrowLog, action: str) -> None:
     house.say(("lamp", 1))
 
@@ -162,40 +129,3 @@ def test_what_is_not_rejected_is_left_alone_and_stops_no_other(house: House, log
         f"The log did not reject event {id_of('lamp')}: it is on its way there.",
     ]
     assert OperatorAction.objects.get().key == "vase"
-
-
-@pytest.mark.parametrize("action", ["resend", "withdraw"])
-def test_what_was_withdrawn_stays_so(house: House, log: NarrowLog, action: str) -> None:
-    run("eventbus", "withdraw", id_of("vase"))
-
-    code, _, complaint = run("eventbus", action, id_of("vase"))
-
-    assert (code, complaint) == (1, f"Event {id_of('vase')} was withdrawn already.")
-    assert OperatorAction.objects.count() == 1
-
-
-@pytest.mark.parametrize("action", ["resend", "withdraw"])
-def test_an_unknown_id_exits_with_2_and_decides_nothing(house: House, log: NarrowLog, action: str) -> None:
-    code, _, complaint = run("eventbus", action, id_of("vase"), "987654")
-
-    assert (code, complaint.partition(".")[0]) == (2, "No such event in the outbox: 987654")
-    assert not OperatorAction.objects.exists()
-
-
-@pytest.mark.parametrize("line", [["resend"], ["resend", "1", "--all"], ["withdraw"]])
-def test_what_is_meant_must_be_named(house: House, line: list[str]) -> None:
-    assert run("eventbus", *line)[0] == 2
-
-
-def test_all_that_while_the_bus_runs(house: House, log: NarrowLog) -> None:
-    with contextlib.closing(Dispatcher.start_in_process()):
-        log.rejected.add("lamp")
-        house.say(("lamp", 1), ("lamp", 2))
-        until(lambda: rejected() == ["vase", "lamp"], "the lamp rejected")
-        log.rejected.clear()
-
-        run("eventbus", "resend", id_of("lamp"))
-        run("eventbus", "withdraw", id_of("vase"))
-
-        until(lambda: house.seen(name="vase") == [2, 3], "the vase's later events")
-        until(lambda: house.seen(name="lamp") == [1, 2], "the lamp's events")

@@ -50,19 +50,6 @@ def test_a_vase_is_offered_again_and_a_cup_withdrawn(house: House, vases: list[O
     ]
 
 
-def test_what_waits_and_what_was_withdrawn_are_found(
-    house: House,
-    vases: list[OutboxRow],
-    admin_client: Client,
-) -> None:
-    act(admin_client, "withdraw", vases[2])
-
-    waits, gone = (listed(admin_client, "outboxrow", way=way) for way in ("rejected", "withdrawn"))
-
-    found = [[str(row.event_id) in page for row in vases] for page in (waits, gone)]
-    assert found == [[True, False, False, False], [False, False, True, False]]
-
-
 def test_what_is_not_refused_is_told_and_stops_no_other(
     house: House,
     vases: list[OutboxRow],
@@ -83,15 +70,3 @@ def test_who_may_only_look_decides_nothing(house: House, vases: list[OutboxRow],
 
     assert not OperatorAction.objects.exists()
     assert OutboxRow.objects.filter(rejected="too large", withdrawn_at=None).count() == 2
-
-
-def test_the_desk_says_it_in_french(
-    house: House,
-    vases: list[OutboxRow],
-    admin_client: Client,
-) -> None:
-    admin_client.cookies["django_language"] = "fr"
-
-    assert "1 événement est proposé à nouveau." in act(admin_client, "resend", vases[0])
-    assert "Le journal n’a pas refusé l’événement" in act(admin_client, "withdraw", vases[3])
-    assert "retiré par un opérateur" in listed(admin_client, "outboxrow")

@@ -8,7 +8,6 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import InterfaceError, OperationalError
 from django.test import Client
 from django.urls import reverse
 
@@ -16,13 +15,6 @@ from eventbus.models import InboxRow, OperatorAction, OutboxRow, ReplayRun
 from tests.eventbus.bus_app import House, Noted
 
 NOTES = 50  # enough that a run cannot be through before it is asked to stop
-
-
-class Terminal(StringIO):
-    """Somebody watches."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 def run(*arguments: str, out: StringIO | None = None) -> tuple[int, str, str]:
@@ -65,27 +57,6 @@ def test_all_is_replayed_and_the_trail_names_who(house: House, projection: Proje
     assert "command line" in action.who
 
 
-def test_a_terminal_sees_how_far_it_is(house: House, projection: Projection) -> None:
-    _, said, _ = run("house-a", "--all", out=Terminal())
-
-    assert "1 of 3 events\r" in said
-    assert "3 of 3 events\r" in said
-
-
-def test_one_event_is_replayed_and_told_as_json(house: House, projection: Projection) -> None:
-    event = OutboxRow.objects.get(key="chair")
-
-    code, said, _ = run("house-a", "--id", str(event.event_id), "--json")
-
-    assert code == 0
-    told = json.loads(said)
-    assert told["run"] == ReplayRun.objects.get().id
-    assert (told["state"], told["matched"], told["handled"], told["left_out"]) == ("done", 1, 1, 0)
-    assert told["reaches_back_to"] is None  # the log has everything
-    assert house.seen()[3:] == [("chair", 1)]
-    assert OperatorAction.objects.get().event_id == event.event_id
-
-
 def test_times_have_a_zone_and_limit_what_is_replayed(house: House, projection: Projection) -> None:
     first, last = OutboxRow.objects.order_by("created_at")[0], OutboxRow.objects.order_by("-created_at")[0]
     house.say(("vase", 3))
@@ -108,12 +79,6 @@ def test_a_time_without_a_zone_is_refused_with_the_remedy(house: House, projecti
     assert code != 0
     assert "no time zone: write 2026-11-25T" in complaint
     assert not ReplayRun.objects.exists()
-
-
-def test_what_is_no_time_is_refused_with_an_example(house: House, projection: Projection) -> None:
-    code, _, complaint = run("house-a", "--since", "yesterday")
-
-    assert (code != 0, "yesterday is no time: write it like 2026-" in complaint) == (True, True)
 
 
 def test_a_dry_run_counts_by_type_and_writes_nothing(house: House, projection: Projection) -> None:
@@ -149,16 +114,6 @@ def test_a_wrong_line_exits_with_2(house: House, projection: Projection, line: l
     assert not OperatorAction.objects.exists()
 
 
-def test_a_group_that_acts_is_refused_and_told_why(house: House, projection: Projection) -> None:
-    house.handler("house-b")
-
-    code, _, complaint = run("house-b", "--all")
-
-    assert code == 1
-    assert "house.noted.v1 may happen only once" in complaint
-    assert not ReplayRun.objects.exists()
-
-
 def test_a_failed_run_names_the_event_and_is_resumed_once_mended(house: House, projection: Projection) -> None:
     def fail(event: Noted) -> None:
         if event.number == 2:
@@ -181,23 +136,6 @@ def test_a_failed_run_names_the_event_and_is_resumed_once_mended(house: House, p
     assert house.seen(name="vase") == [1, 2, 1, 2]
     assert run("house-a", "--resume", str(told["run"]))[0] == 1
     assert OperatorAction.objects.count() == 2
-
-
-@pytest.mark.parametrize("error", [OperationalError, InterfaceError], ids=["lost", "closed"])
-def test_a_database_that_goes_away_leaves_the_run_resumable(
-    house: House, projection: Projection, error: type[Exception]
-) -> None:
-    def lose(event: Noted) -> None:
-        raise error("the connection is lost")
-
-    projection.meets = lose
-    code, _, complaint = run("house-a", "--all")
-
-    assert code == 1
-    assert f"--resume {ReplayRun.objects.get(state='running').id}" in complaint
-    projection.meets = lambda event: None
-    assert run("house-a", "--resume", str(ReplayRun.objects.get().id))[0] == 0
-    assert len(house.seen()) == 6
 
 
 @pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
@@ -240,24 +178,3 @@ def test_staff_see_the_runs_and_change_nothing(
     assert expected.lower() in page.lower()
     assert "house-a" in page
     assert 'name="_save"' not in shown.content.decode()
-
-
-def test_a_partition_and_an_offset_choose_what_comes_again(house: House, projection: Projection) -> None:
-    second = OutboxRow.objects.filter(key="vase").order_by("offset")[1]
-
-    code, _, complaint = run("house-a", "--partition", f"house/{second.partition}", "--from-offset", str(second.offset))
-
-    assert (code, complaint) == (0, "")
-    assert ("vase", 2) in house.seen()[3:]
-    assert ("vase", 1) not in house.seen()[3:]
-
-
-@pytest.mark.parametrize(
-    ("partition", "text"), [("garden/0", "not of garden"), ("house", "is no partition"), ("house/x", "is no partition")]
-)
-def test_a_strange_partition_is_refused(projection: Projection, partition: str, text: str) -> None:
-    code, _, complaint = run("house-a", "--partition", partition)
-
-    assert code != 0
-    assert text in complaint
-    assert not ReplayRun.objects.exists()

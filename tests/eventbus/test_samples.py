@@ -18,7 +18,6 @@ from eventbus.testing import published_events, sample
 from mcommerce.events import OrderedLine, OrderPaid
 from stations.events import StationChanged
 
-NO_NUMBER = Annotated[set[int], msgspec.Meta(min_length=2)]  # a sample's numbers are all 1
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
@@ -75,14 +74,6 @@ def test_each_kind_of_field_gets_a_value_that_fits(bus_clock: Any) -> None:
     assert (made.kept, made.made) == (7, [])
 
 
-def test_two_samples_are_about_different_things() -> None:
-    assert sample(Kinds).key() != sample(Kinds).key()
-
-
-def test_a_time_is_aware_and_in_utc() -> None:
-    assert sample(Kinds).at.utcoffset() == sample(Kinds).hour.utcoffset() == timedelta()
-
-
 def test_fields_named_are_taken_and_the_others_filled() -> None:
     lines = (sample(OrderedLine, quantity=3),)
 
@@ -104,59 +95,6 @@ def test_a_field_that_the_event_lacks_is_refused_with_those_that_it_has() -> Non
 def test_a_value_of_another_type_is_refused_at_once(wrong: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error, match=next(iter(wrong))):
         sample(OrderPaid, **wrong)
-
-
-def test_a_limit_of_a_type_is_kept() -> None:
-    class Limited(msgspec.Struct):
-        number: Annotated[int, msgspec.Meta(ge=10)]
-
-    assert (sample(Limited).number, sample(Limited, number=11).number) == (10, 11)
-    with pytest.raises(WrongFieldType, match="number holds int"):
-        sample(Limited, number=9)
-
-
-LIMITS: list[tuple[Any, Any]] = [
-    (Annotated[int, msgspec.Meta(gt=10)], 11),
-    (Annotated[int, msgspec.Meta(le=-3)], -3),
-    (Annotated[int, msgspec.Meta(lt=0)], -1),
-    (Annotated[int, msgspec.Meta(ge=0, le=5)], 1),
-    (Annotated[int, msgspec.Meta(gt=10, multiple_of=12)], 12),
-    (Annotated[float, msgspec.Meta(gt=0, lt=0.5)], 0.25),
-    (Annotated[float, msgspec.Meta(gt=1)], 2.0),
-    (Annotated[int, msgspec.Meta(ge=7)] | None, None),
-    (Annotated[str, msgspec.Meta(min_length=7)], "fieldfi"),
-    (Annotated[str, msgspec.Meta(max_length=2)], "fi"),
-    (Annotated[bytes, msgspec.Meta(max_length=2)], b"fi"),
-    (Annotated[str, msgspec.Meta(pattern="^[a-z]+$")], "field"),
-    (Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$", examples=["FR"])], "FR"),
-    (Annotated[list[str], msgspec.Meta(min_length=2)], ["field", "2field"]),
-    (Annotated[set[str], msgspec.Meta(min_length=2)], {"field", "2field"}),
-    (Annotated[tuple[int, ...], msgspec.Meta(max_length=0)], ()),
-    (Annotated[dict[str, int], msgspec.Meta(min_length=2)], {"field": 1, "2field": 1}),
-]
-
-
-@pytest.mark.parametrize(("kind", "value"), LIMITS)
-def test_a_value_is_made_within_the_limits_of_its_type(kind: Any, value: Any) -> None:
-    limited = msgspec.defstruct("Limited", [("field", kind)])
-
-    assert sample(limited).field == value  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize("kind", [Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")], NO_NUMBER])
-def test_a_value_that_cannot_be_found_has_to_be_named(kind: Any) -> None:
-    limited = msgspec.defstruct("Limited", [("field", kind)])
-
-    with pytest.raises(TypeError, match=r"Limited\.field within its limits: name it as a keyword, or .*examples"):
-        sample(limited)
-
-
-def test_a_type_that_nobody_can_guess_has_to_be_named() -> None:
-    class Odd(msgspec.Struct):
-        path: msgspec.Raw
-
-    with pytest.raises(TypeError, match=r"Odd\.path: name it as a keyword"):
-        sample(Odd)
 
 
 @pytest.mark.django_db

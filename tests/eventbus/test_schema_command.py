@@ -46,10 +46,6 @@ def test_an_unknown_type_is_refused_with_the_nearest_names() -> None:
     assert "Nearest" not in run("eventbus", "schema", "xyz")[2]
 
 
-def test_types_and_all_are_refused_together() -> None:
-    assert run("eventbus", "schema", PLACED, "--all") == (2, "", "Name types, or --all.")
-
-
 def test_a_folder_gets_a_file_for_each_type(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "schemas"
 
@@ -59,19 +55,3 @@ def test_a_folder_gets_a_file_for_each_type(tmp_path: Path) -> None:
     assert (code, said) == (0, f"{len(listed)} schemas are in {folder}.\n")
     assert {path.name for path in folder.iterdir()} == {f"{one}.json" for one in listed}
     assert json.loads((folder / f"{PLACED}.json").read_text()) == json.loads(run("eventbus", "schema", PLACED)[1])
-
-
-def test_a_folder_gets_only_the_types_that_are_named(tmp_path: Path) -> None:
-    said = json.loads(run("eventbus", "schema", PLACED, "--output", str(tmp_path), "--json")[1])
-
-    assert said == [str(tmp_path / f"{PLACED}.json")]
-    assert [path.name for path in tmp_path.iterdir()] == [f"{PLACED}.json"]
-
-
-def test_a_folder_that_cannot_be_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-
-    code, _, complaint = run("eventbus", "schema", "--output", str(tmp_path / "file"))
-
-    assert code == 1
-    assert "cannot be written" in complaint and complaint.endswith("Name another folder.")

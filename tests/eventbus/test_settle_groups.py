@@ -36,15 +36,6 @@ def test_those_that_waited_miss_nothing(two_groups: House) -> None:
     assert sorted(two_groups.seen("house-b")) == [("echo", 9), ("horse", 2), ("vase", 1)]
 
 
-def test_without_any_group_the_log_is_filled_and_nobody_handles(two_groups: House) -> None:
-    two_groups.say(("vase", 1))
-
-    settle(only=[])
-
-    assert [record.key for record in two_groups.log()] == ["vase"]
-    assert two_groups.seen("house-a") == two_groups.seen("house-b") == []
-
-
 def test_a_misspelt_group_is_refused_with_the_known_names(two_groups: House) -> None:
     with pytest.raises(BusError, match=r"No such group: hause-a\. Known: house-a, house-b\."):
         settle(only=["hause-a", "house-b"])
@@ -52,24 +43,6 @@ def test_a_misspelt_group_is_refused_with_the_known_names(two_groups: House) -> 
         Scenario().only("hause-a")
 
 
-def test_one_name_instead_of_a_list_is_refused(two_groups: House) -> None:
-    with pytest.raises(BusError, match=r"write \['house-a'\]"):
-        settle(only="house-a")
-
-
-def test_a_scenario_of_one_group_leaves_the_others_out(two_groups: House, scenario: Scenario) -> None:
-    scenario.only("house-b").publish(Noted(name="vase", number=1))
-
-    scenario.expect_none(Noted, lambda event: event.name == "echo")
-
-    assert two_groups.seen("house-a") == []
-    assert two_groups.seen("house-b") == [("vase", 1)]
-
-
 @pytest.mark.bus_groups("orders", "products")
 def test_a_mark_names_the_groups_of_a_scenario(scenario: Scenario) -> None:
     assert scenario.groups == ["orders", "products"]
-
-
-def test_without_a_mark_a_scenario_runs_every_group(scenario: Scenario) -> None:
-    assert scenario.groups is None

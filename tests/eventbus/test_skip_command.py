@@ -50,33 +50,6 @@ def test_what_was_counted_is_skipped_and_undone(waiting: House) -> None:
     assert places() == {"handled": MANY}
 
 
-def test_a_time_in_the_future_skips_all_that_waits_now(waiting: House) -> None:
-    code, said, _ = skip("--to-time", "2126-01-01T00:00:00Z", "--yes")
-    resumed(waiting)
-
-    assert (code, f"skipped: {MANY} events" in said) == (0, True)
-    assert "manage.py eventbus resume house-a" in said
-    assert places() == {"discarded": MANY}
-
-
-def test_another_number_or_no_word_skips_nothing(waiting: House) -> None:
-    code, _, complaint = skip("--to-offset", "3", "--expect", "2")
-    assert (code, "These are 3 events, and not 2" in complaint) == (1, True)
-    code, _, complaint = skip("--to-offset", "3")
-    assert (code, "--expect 3" in complaint) == (2, True)
-
-    resumed(waiting)
-    assert places() == {"handled": MANY}
-
-
-def test_a_group_that_flows_is_to_be_paused_first(house: House) -> None:
-    house.handler()
-
-    code, _, complaint = skip("--to-offset", "3", "--yes")
-
-    assert (code, "manage.py eventbus pause house-a" in complaint) == (1, True)
-
-
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -89,9 +62,3 @@ def test_a_wrong_line_is_explained(waiting: House, arguments: list[str], text: s
     code, _, complaint = skip(*arguments)
 
     assert (code, text in complaint) == (2, True)
-
-
-def test_an_unknown_group_is_named_beside_those_that_are_known(waiting: House) -> None:
-    code, _, complaint = run("eventbus", "skip", "nobody", "--to-offset", "3")
-
-    assert (code, "No such group: nobody. Known: house-a" in complaint) == (2, True)

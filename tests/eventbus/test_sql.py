@@ -29,19 +29,6 @@ def test_what_was_noted_is_known_and_nothing_else(watched: bool) -> None:
 
 
 @pytest.mark.parametrize("watched", [False, True], ids=["unwatched", "watched"])
-def test_a_conflict_is_djangos_own_error(watched: bool) -> None:
-    once = [uuid7()]
-    inbox.note("house", once)
-
-    with (
-        CaptureQueriesContext(connection) if watched else transaction.atomic(),
-        pytest.raises(IntegrityError),
-        transaction.atomic(),
-    ):
-        inbox.note("house", once)
-
-
-@pytest.mark.parametrize("watched", [False, True], ids=["unwatched", "watched"])
 def test_nothing_may_be_noted_but_nothing_twice(watched: bool) -> None:
     twice = [uuid7()] * 2
 

@@ -6,10 +6,10 @@ from unittest.mock import Mock
 
 import pytest
 
-from eventbus import Permanent, backends, registry
+from eventbus import backends
 from eventbus.errors import LogUnavailable
 from eventbus.models import InboxRow
-from tests.eventbus.bus_app import House, Noted
+from tests.eventbus.bus_app import House
 from tests.eventbus.test_commands import a_living_dispatcher, run
 
 
@@ -58,51 +58,6 @@ def test_status_fails_when_an_event_is_lost_and_names_it(house: House) -> None:
     assert json.loads(said)["problems"] == complaint.splitlines()
 
 
-def test_status_fails_when_a_group_stands_and_names_it(house: House, bus_clock: Any) -> None:
-    house.handler()
-    house.say(("vase", 1))
-    house.relay()
-    bus_clock.advance(minutes=5)
-
-    with a_living_dispatcher():
-        code, said, complaint = run("eventbus", "status", "--json")
-
-    assert code == 1
-    assert "Group house-a stands: it has not moved in house/" in complaint
-    assert "for 300 s. Start its workers" in complaint
-    [stands] = json.loads(said)["standing"]
-    assert (stands["group"], stands["topic"], stands["seconds"]) == ("house-a", "house", 300.0)
-
-
-def test_status_names_a_group_that_stands_since_it_is_not_in_the_code(house: House, bus_clock: Any) -> None:
-    house.handler("gone")
-    house.say(("vase", 1))
-    house.relay()
-    del registry.groups["gone"]
-    bus_clock.advance(minutes=5)
-
-    with a_living_dispatcher():
-        code, _, complaint = run("eventbus", "status")
-
-    assert code == 1
-    assert "It is not in the code: close it with manage.py eventbus close" in complaint
-
-
-def test_a_dead_event_is_a_problem_but_the_ledger_balances(house: House) -> None:
-    def fail(event: Noted) -> None:
-        raise Permanent("poison")
-
-    house.handler(call=fail)
-    house.say(("vase", 1))
-    house.settle()
-
-    with a_living_dispatcher():
-        _, _, complaint = run("eventbus", "status")
-
-    assert "Dead letters: 1" in complaint
-    assert "balance" not in complaint
-
-
 def test_status_answers_at_once_without_the_ledger(house: House) -> None:
     house.handler()
     house.say(("vase", 1))
@@ -134,26 +89,3 @@ def test_status_tells_all_the_rest_while_the_brokers_do_not_answer(
     assert row[3:5] == ["?", "?"], "where the log ends, and the lag"
     [house_a] = [group for group in json.loads(told)["groups"] if group["group"] == "house-a"]
     assert (house_a["offset"], house_a["end"], house_a["lag"]) == (0, None, None)
-
-
-def test_status_waits_for_brokers_that_are_too_busy_to_answer_a_page(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    house.handler()
-    house.say(("vase", 1))
-    monkeypatch.setattr(backends.current(), "ends_now", Mock(return_value={}))
-
-    with a_living_dispatcher():
-        _, told, complaint = run("eventbus", "status", "--json")
-
-    [house_a] = [group for group in json.loads(told)["groups"] if group["group"] == "house-a"]
-    assert house_a["end"] is not None
-    assert "does not give the end" not in complaint
-
-
-def test_brokers_that_a_command_needs_and_that_do_not_answer_are_told_in_a_sentence(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("eventbus.operations.status.status", Mock(side_effect=LogUnavailable("no broker has answered")))
-
-    assert run("eventbus", "status") == (1, "", "no broker has answered")

@@ -38,14 +38,6 @@ def test_a_story_gives_what_was_told(house: House, scenario: Scenario) -> None:
     assert house.seen() == [("vase", 1), ("echo", 9)]
 
 
-def test_only_what_was_told_since_the_last_act_counts(house: House, scenario: Scenario) -> None:
-    scenario.publish(Noted(name="vase", number=1))
-
-    assert scenario.act(lambda: "answer") == "answer"
-
-    scenario.expect_none(Noted)
-
-
 def test_a_timer_is_told_when_its_time_has_come(house: House, scenario: Scenario) -> None:
     @transaction.atomic
     def remind() -> None:
@@ -69,18 +61,6 @@ def test_a_disappointed_story_shows_what_was_told_and_who_failed(house: House, s
     assert 'house.noted.v1 {"name":"vase","number":1}' in message
     assert "house-a on house vase: ValueError: out of glue" in message
     assert "house-b on house.noted.v1 vase: ValueError: out of sight" in message
-
-
-def test_a_story_of_nothing_says_so(house: House, scenario: Scenario) -> None:
-    with pytest.raises(AssertionError, match="nothing"):
-        scenario.expect(Noted)
-
-
-def test_what_was_not_to_be_told_is_shown(house: House, scenario: Scenario) -> None:
-    scenario.publish(Noted(name="vase", number=1))
-
-    with pytest.raises(AssertionError, match='not to be told.*\n.*"vase"'):
-        scenario.expect_none(Noted)
 
 
 # --- examples ------------------------------------------------------------------------------------------------------

@@ -3,25 +3,24 @@
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_trace_id
 
 from eventbus import publish
+from eventbus.consuming.batch import BATCH_SECONDS
 from eventbus.envelope_texts import traceparent_of
 from eventbus.events import present_trace
 from eventbus.ids import uuid7
 from eventbus.models import OutboxRow
 from eventbus.tracing import switch
-from eventbus.tracing.continuing import TRACE_CHARACTERS, continued
+from eventbus.tracing.continuing import continued
 from eventbus.tracing.exporting import RequestIds
 from eventbus.tracing.request_context import correlated
 from eventbus.tracing.spans import SPANS_EACH_MAX, Spans
 from tests.eventbus.bus_app import House, Mended, Noted, Sown
-from tests.eventbus.replay_steps import replayed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,15 +84,10 @@ def test_an_event_is_traced_from_its_publication_to_what_follows_from_it(house: 
     assert carried == f"00-{request.hex}-{format_span_id(send.context.span_id)}-01"
 
 
-def test_an_empty_poll_has_no_span(house: House, traced: Traced) -> None:
-    house.handler()
-
-    house.settle()
-
-    assert traced.all() == []
-
-
-def test_a_large_batch_is_one_span_with_links_and_what_follows_stays_in_its_trace(house: House, traced: Traced) -> None:
+def test_a_large_batch_is_one_span_with_links_and_what_follows_stays_in_its_trace(
+    house: House, traced: Traced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BATCH_SECONDS, connection.vendor, float("inf"))  # however busy the machine is
     house.handler(call=lambda event: publish(Sown(name="bed", number=event.number)) if event.number == 7 else None)
     for number in range(SPANS_EACH_MAX + 1):
         house.say(("one key", number))
@@ -121,19 +115,6 @@ def test_a_failed_attempt_is_told_without_its_text(house: House, traced: Traced)
     assert "secret" not in failed.to_json()
 
 
-def test_a_replay_is_a_trace_of_its_own_that_links_to_the_event(house: House, traced: Traced) -> None:
-    house.handler(replayable=True)
-    house.say(("a", 1))
-    house.settle()
-
-    replayed("house-a")
-
-    live, again = traced.all("process house")
-    assert trace(again) != trace(live)
-    assert [link.context.trace_id for link in again.links] == [trace(live)]
-    assert (again.attributes or {})["eventbus.replay"] == "true"
-
-
 def test_an_effect_is_in_the_trace_of_its_event(house: House, traced: Traced) -> None:
     house.effect(on_unknown_outcome="retry")
 
@@ -145,17 +126,6 @@ def test_an_effect_is_in_the_trace_of_its_event(house: House, traced: Traced) ->
         trace(traced.one("send house")),
         traced.one("send house").context.span_id,
     )
-
-
-def test_what_is_not_sampled_is_not_sampled_by_any_process(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    traced = Traced(monkeypatch, sampler=ParentBased(ALWAYS_OFF))
-    house.handler()
-
-    house.say(("a", 1))
-    house.settle()
-
-    assert traced.all() == []
-    assert traceparent_of(OutboxRow.objects.get().headers).endswith("-00")
 
 
 @pytest.mark.parametrize("tracing", [True, False])
@@ -181,18 +151,3 @@ def test_a_kept_trace_is_continued_in_another_request(
     with continued("answer", ""), transaction.atomic():
         publish(Noted(name="c", number=3))
     assert first.hex not in OutboxRow.objects.get(key="c").headers
-
-
-def test_a_longer_trace_of_another_program_fits_where_traces_are_kept(house: House) -> None:
-    """Later versions of Trace Context may have more behind the flags."""
-    kept: list[str] = []
-    house.handler(call=lambda event: kept.append(present_trace()))
-    house.say(("a", 1))
-    row = OutboxRow.objects.get()
-    told = traceparent_of(row.headers)
-    row.headers = row.headers.replace(told, f"01{told[2:]}-{'more' * 50}")
-    row.save()
-
-    house.settle()
-
-    assert kept == [f"01{told[2:]}"] and len(kept[0]) == TRACE_CHARACTERS

@@ -1,13 +1,11 @@
 """A process that ends leaves no watch behind."""
 
 import threading
-import time
 
 import pytest
 
 from eventbus import watches
 from eventbus.consuming import watching
-from eventbus.consuming.watching import Watch
 from tests.eventbus.bus_app import House, Noted
 from tests.waiting import until
 
@@ -17,29 +15,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def listening() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "eventbus-watch"]
-
-
-def test_a_process_that_ends_waits_for_all_its_watches_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is busy until the other was asked to end: one after the other they would take the time of both."""
-    monkeypatch.setattr(watching, "JOIN_SECONDS", FAR_AWAY_SECONDS)
-    busy: list[Watch] = []
-    others: dict[str, Watch] = {}
-
-    def wait_for(other: str) -> None:
-        busy.append(others[other])
-        others[other]._stop.wait()
-
-    others["first"] = watches(Noted, call=lambda events: wait_for("second"))
-    others["second"] = watches(Noted, call=lambda events: wait_for("first"))
-    house.say(("vase", 1))
-    house.relay()
-    until(lambda: len(busy) == 2, "both are busy")
-
-    began = time.monotonic()
-    watching.close_all()
-
-    assert time.monotonic() - began < FAR_AWAY_SECONDS
-    assert (listening(), watching._running) == ([], set())
 
 
 def test_a_process_that_ends_leaves_a_watch_that_hangs(

@@ -29,7 +29,6 @@ BUS_TESTS = (
     "tests/eventbus/test_admin.py",
     "tests/eventbus/test_lag.py",
     "tests/eventbus/test_admin_bulk.py",
-    "tests/eventbus/test_repairs_by_handlers.py",
     "tests/eventbus/test_publishing_groups.py",
     "tests/eventbus/test_hanging.py",
     "tests/eventbus/test_failing_handlers.py",

@@ -47,7 +47,7 @@ def test_every_action_of_the_admin_is_in_the_trail(root: Client, tmp_path: Any) 
     assert len(tried) >= 11
 
 
-# A sample row stands for no event that a group has lost or ignored; tests/eventbus/test_redelivery.py and
+# A sample row stands for no event that a group has lost or ignored; tests/eventbus/contract_repairs.py and
 # test_admin_bulk.py have such events, and find their rows.
 NOTHING_TO_DO = {("eventbus.consumergroup", "redeliver"), ("eventbus.ignoredtype", "redeliver")}
 

@@ -11,7 +11,6 @@ import pytest
 
 from eventbus import Event
 from eventbus.schemas.contract import Contract, breaks, contract_of, differences, merged
-from eventbus.schemas.site_events import site_events
 from tests.eventbus.test_commands import run
 from tests.live_site import ROOT
 
@@ -102,14 +101,6 @@ def test_a_compatible_change_is_seen_and_an_old_version_is_kept() -> None:
     assert "it no longer reads kettle.boiled.v1" in lost
 
 
-def test_a_struct_inside_itself_has_a_contract() -> None:
-    assert event({"twig": Twig})["kettle.boiled.v1"]["data"]["properties"]["twig"]["properties"]["below"] == {
-        "default": [],
-        "items": {"inside": "Twig"},
-        "type": "array",
-    }
-
-
 def test_the_committed_contract_is_the_present_one() -> None:
     assert run("eventbus", "contract", str(FILE)) == (0, "", "")
 
@@ -140,13 +131,3 @@ def test_a_compatible_change_of_the_site_asks_to_write_the_file_anew(tmp_path: P
     assert json.loads(run("eventbus", "contract", str(file), "--json")[1])["changed"] == ["order.placed.v1"]
     assert run("eventbus", "contract", str(file), "--write") == (0, "", "")
     assert file.read_bytes() == FILE.read_bytes()
-
-
-def test_what_is_no_contract_or_no_type_is_refused(tmp_path: Path) -> None:
-    assert run("eventbus", "contract", str(tmp_path / "none"))[0] == 2
-    code, _, complaint = run("eventbus", "contract", str(FILE), "--undeployed", "order.flown.v1")
-    assert (code, complaint) == (2, "No such type: order.flown.v1.")
-
-
-def test_no_event_of_a_test_is_in_it() -> None:
-    assert set(json.loads(FILE.read_text())) == set(site_events())

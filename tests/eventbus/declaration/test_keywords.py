@@ -8,9 +8,7 @@ import msgspec
 import pytest
 
 from eventbus import Event, effect, handles, registry
-from eventbus.checks.declarations import check_events
 from eventbus.errors import WrongDeclaration
-from eventbus.events import declared_events
 from tests.eventbus.bus_app import Noted
 
 GOOD: dict[str, Any] = {"name": "points.granted", "topic": "loyalty", "key": "order_id"}
@@ -42,18 +40,6 @@ def test_an_event_says_all_that_the_bus_must_know_in_its_class_line() -> None:
     assert (event_type.topic, event_type.key_fields) == ("loyalty", ("order_id",))
     assert event_type.unsigned_from == ("/weather",)
     assert event_type(order_id="7").key() == "7"  # type: ignore[call-arg]
-
-
-def test_what_is_left_out_is_version_one_and_signed() -> None:
-    event_type = points_granted(**GOOD)
-
-    assert (event_type.wire_version, event_type.unsigned_from) == (1, ())
-
-
-def test_a_key_may_have_several_fields() -> None:
-    event_type = points_granted(**GOOD | {"key": ("order_id", "points")})
-
-    assert event_type(order_id="7").key() == "7:1"  # type: ignore[call-arg]
 
 
 def test_fields_are_named_and_never_change() -> None:
@@ -97,30 +83,6 @@ def test_a_wrong_class_line_is_refused_with_one_to_write(keywords: dict[str, Any
     assert str(refused.value).startswith("PointsGranted: ")
     written = 'Write: class PointsGranted(Event, name="points.granted", topic="points", key="order_id")'
     assert str(refused.value).endswith(written)
-
-
-@pytest.mark.parametrize("field", ["topic", "key", "wire_name"])
-def test_a_field_that_would_hide_what_every_event_has_is_refused(field: str) -> None:
-    with pytest.raises(WrongDeclaration, match=f"{field} may not stand in the class body"):
-        type(Event)("PointsGranted", (Event,), {"__annotations__": {field: str}}, name="a", topic="b", key=field)
-
-
-def test_a_class_below_an_event_names_itself_too() -> None:
-    event_type = points_granted(**GOOD)
-
-    with pytest.raises(WrongDeclaration, match="name is missing"):
-        type(Event)("PointsTaken", (event_type,), {})
-
-    assert [one.__name__ for one in declared_events(event_type)] == []
-
-
-def test_two_classes_with_one_wire_type_are_found() -> None:
-    classes = [points_granted(**GOOD), points_granted(**GOOD)]
-
-    [found] = check_events()
-
-    assert found.id == "eventbus.E004"
-    assert found.msg.count(classes[0].__qualname__) == 2
 
 
 def test_a_handler_and_an_effect_are_functions_as_before() -> None:
@@ -181,15 +143,6 @@ def test_a_record_that_cannot_take_event_and_answer_is_refused(record: Any) -> N
         effect(Noted, group="post", on_unknown_outcome="never", record=record)(lambda event, **named: None)
 
     assert "post" not in registry.groups
-
-
-def test_options_at_their_limits_are_taken() -> None:
-    limits: dict[str, Any] = {"attempts": 1, "backoff": (0, 0), "permanent": (KeyError, ValueError)}
-
-    handles(Noted, group="loyalty", batch=1, **limits)(lambda event: None)
-    effect(Noted, group="post", on_unknown_outcome="never", record=lambda *both: None, **limits)(lambda *_, **__: None)
-
-    assert {"loyalty", "post"} <= registry.groups.keys()
 
 
 async def grant_later(event: Noted) -> None: ...

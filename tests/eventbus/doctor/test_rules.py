@@ -1,13 +1,11 @@
 """An operator has a wrong setting: the doctor names it, and nothing else."""
 
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from eventbus.doctor import broker_rules, client_rules, database_rules, site_rules, topic_rules
-from eventbus.doctor.database_facts import filesystem
 from eventbus.doctor.examination import examine
 from eventbus.doctor.facts import Facts, Folder, Rule
 from tests.eventbus.doctor.well import (
@@ -158,12 +156,3 @@ def test_a_site_that_endangers_nothing_has_no_findings() -> None:
 )
 def test_another_way_to_the_same_fault_is_found(planted: Facts, rule: str) -> None:
     assert [one.id for one in examine(planted)] == [rule]
-
-
-def test_the_filesystem_of_a_file_is_that_of_the_deepest_mount(tmp_path: Path) -> None:
-    mounts = tmp_path / "mounts"
-    mounts.write_text(f"/dev/a / ext4 rw 0 0\nhost:/x {str(tmp_path).replace(' ', chr(92) + '040')} nfs4 rw 0 0\n")
-
-    assert filesystem(str(tmp_path / "site.sqlite3"), mounts) == "nfs4"
-    assert filesystem("/elsewhere", mounts) == "ext4"
-    assert filesystem("/elsewhere", tmp_path / "none") == ""

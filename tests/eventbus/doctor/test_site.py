@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
-from django.db import connection
 
 from eventbus import backends, registry
 from eventbus.doctor.examination import examine
@@ -35,7 +34,6 @@ told = (gathering._site([]), gathering._clients(), options, settings.KAFKA_REPLI
 print(msgspec.json.encode(told).decode())
 """
 
-POSTGRESQL = connection.vendor == "postgresql"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -104,23 +102,6 @@ def test_a_wrong_setting_is_named_with_its_remedy_and_ends_with_1(settings: Any)
     assert told["unknown"] == {} and "short" not in said
 
 
-def test_clients_that_the_bus_refuses_are_explained_and_the_brokers_asked_all_the_same(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("eventbus.backends.kafka.brokers.broker_settings.ASK_SECONDS", 0.2)
-    clients = {"acks": "1"}
-    settings.EVENTBUS = {
-        **settings.EVENTBUS,
-        "BACKEND": "eventbus.backends.kafka.backend.KafkaBackend",
-        "OPTIONS": {"servers": "127.0.0.1:1", "clients": clients},
-    }
-
-    said = run("eventbus", "doctor")[1]
-
-    assert "producer.acks: acks is 1" in said
-    assert "not seen: brokers: LogUnavailable: Kafka does not give its settings" in said
-
-
 def test_a_broker_that_does_not_answer_hides_no_other_setting(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eventbus.backends.kafka.brokers.broker_settings.ASK_SECONDS", 0.2)
     settings.DEBUG, settings.ALLOWED_HOSTS = True, ["shop.example"]
@@ -134,25 +115,6 @@ def test_a_broker_that_does_not_answer_hides_no_other_setting(settings: Any, mon
 
     assert code == 1 and "site.debug" in complaint
     assert "not seen: brokers: LogUnavailable: Kafka does not give its settings" in said
-
-
-@pytest.mark.skipif("not POSTGRESQL", reason="of PostgreSQL")
-def test_a_user_whose_sessions_do_not_wait_for_the_disk_is_found() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER ROLE CURRENT_USER SET synchronous_commit = off")
-    try:
-        assert "postgresql.synchronous-commit" in run("eventbus", "doctor")[2]
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("ALTER ROLE CURRENT_USER RESET synchronous_commit")
-
-
-@pytest.mark.skipif("POSTGRESQL", reason="of SQLite")
-def test_a_file_that_a_power_cut_ruins_is_found() -> None:
-    for level, found in (("OFF", True), ("FULL", False)):
-        with connection.cursor() as cursor:
-            cursor.execute(f"PRAGMA synchronous={level}")
-        assert ("sqlite.synchronous" in run("eventbus", "doctor")[2]) == found
 
 
 def test_real_brokers_are_asked(kafka: str, settings: Any) -> None:
