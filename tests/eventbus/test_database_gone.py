@@ -1,4 +1,4 @@
-"""A database that is gone for longer than anybody's patience with one try: no attempt is counted, nothing is lost."""
+"""A SQLite whose file cannot be read or written: no attempt is counted, nothing is lost."""
 
 import pytest
 from django.db import OperationalError

@@ -1,5 +1,4 @@
-"""Points at which the world ends on purpose: what one does when armed, that it does it once, and that off it does
-nothing."""
+"""Points at which the world ends on purpose: what one does when armed, and that it does it once."""
 
 import os
 import signal

@@ -1,5 +1,6 @@
 """Metrics of many processes: none is counted twice or lost, and those of the dead do not fill the disk."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import values
 
-from eventbus.measuring import process_files
+from eventbus.measuring import process_files, series
 from eventbus.measuring.reading import AllProcesses
 
 # A process that counts, says so, and lives until its standard input is closed.
@@ -21,6 +22,24 @@ Gauge("house_lamps", "Lamps.", "room", limit=5).add("kitchen", count=float(sys.a
 Histogram("house_stay_seconds", "Stay.", "door", bounds=(1.0, 60.0), limit=5).observe_all("front", seconds=[0.5, 9, 90])
 print("counted", flush=True)
 sys.stdin.read()
+"""
+
+# A process that tells what it has counted.
+TELLS = """
+import errno, json, os, sys
+from eventbus.measuring.reading import AllProcesses
+from eventbus.measuring.series import Counter
+
+def full(*given):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+if sys.argv[1] == "full":
+    os.posix_fallocate = full
+letters = Counter("house_letters_total", "Letters.", "box", limit=3)
+for number in range(9):
+    letters.add(f"box {number}")
+print(json.dumps({one.labels["box"]: one.value for each in AllProcesses().collect() for one in each.samples
+                  if one.name == "house_letters_total"}))
 """
 
 
@@ -89,3 +108,13 @@ def test_a_year_of_restarts_does_not_fill_the_disk(folder: Path, processes: list
     assert [told()["house_guests_total"] for _ in range(2)] == [31 * 111] * 2
 
     assert sorted(file.name.partition("_")[0] for file in folder.iterdir()) == ["counter", "dead.json", "histogram"]
+
+
+@pytest.mark.parametrize("disk", ["roomy", "full"])
+def test_labels_beyond_the_limit_are_one_series(folder: Path, disk: str) -> None:
+    """On a full disk a process counts for itself: a file without its room would end the process."""
+    told = subprocess.run([sys.executable, "-c", TELLS, disk], capture_output=True, text=True, check=True)
+
+    assert json.loads(told.stdout) == {"box 0": 1, "box 1": 1, series.OTHER: 7}
+    assert bool(list(folder.glob("*.db"))) == (disk == "roomy")
+    assert ("not counted with those of others" in told.stderr) == (disk == "full")
