@@ -21,19 +21,52 @@ class Answer:
     hold: Callable[[], object] = lambda: None
 
 
-class AnsweringServer:
+class LoopbackServer:
+    """Serves from a thread; `handler` finds it as `of`."""
+
+    def __init__(self, handler: type["Handler"]) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handling", (handler,), {"of": self}))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+        self.root = f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class Handler(BaseHTTPRequestHandler):
+    of: Any
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def answer(self) -> None:
+        raise NotImplementedError
+
+    def give(self, status: int, headers: dict[str, str], body: bytes, length: int | None = None) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class AnsweringServer(LoopbackServer):
     """Gives the answers on its list one after the other, the last one for ever; remembers what it was asked."""
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
         self.asked: list[str] = []
         self.released = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"of": self}))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}/vls/v3"
-        self.url_v1 = f"http://127.0.0.1:{self._server.server_port}/vls/v1"
+        super().__init__(_Handler)
+        self.url, self.url_v1 = f"{self.root}/vls/v3", f"{self.root}/vls/v1"
 
     def will_answer(self, *answers: Answer | bytes | list[Any] | dict[str, Any]) -> None:
         self.answers = [
@@ -51,26 +84,14 @@ class AnsweringServer:
 
     def close(self) -> None:
         self.released.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().close()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    of: AnsweringServer
-
-    def do_GET(self) -> None:
-        answer = self.of.next(self.path)
-        answer.hold()
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.body) if answer.length is None else answer.length))
-        self.end_headers()
-        self.wfile.write(answer.body)
-
-    def log_message(self, *args: object) -> None:
-        pass
+class _Handler(Handler):
+    def answer(self) -> None:
+        told = self.of.next(self.path)
+        told.hold()
+        self.give(told.status, told.headers, told.body, told.length)
 
 
 def encoded(answer: object) -> bytes:

@@ -1,30 +1,26 @@
 """A server on loopback that serves the documents of GBFS systems by their paths, and remembers what it was asked."""
 
 import json
-import threading
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from stations.feeds.feed_interface import Fetched
 from stations.feeds.formats.gbfs import GbfsFeed
 from stations.feeds.registry import feed_named
+from tests.stations.feed_server import Handler, LoopbackServer
 
 Headers = dict[str, str]
 
 
-class GbfsServer:
+class GbfsServer(LoopbackServer):
     """Answers each path with what stands in `documents`; anything else is a 404."""
 
     def __init__(self) -> None:
         self.documents: dict[str, tuple[int, bytes, Headers]] = {}
         self.asked: Counter[str] = Counter()
         self.conditions: list[tuple[str, str]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"of": self}))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(_Handler)
+        self.url = self.root
 
     def put(self, path: str, document: Any, status: int = 200, **headers: str) -> None:
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
@@ -40,31 +36,16 @@ class GbfsServer:
             self.put(f"/{name}/{one}.json", document)
         return f"{self.url}/{name}/gbfs.json"
 
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
-
-class _Handler(BaseHTTPRequestHandler):
-    of: GbfsServer
-
-    def do_GET(self) -> None:
+class _Handler(Handler):
+    def answer(self) -> None:
         self.of.asked[self.path] += 1
         if condition := self.headers.get("If-None-Match"):
             self.of.conditions.append((self.path, condition))
         status, body, headers = self.of.documents.get(self.path, (404, b"", {}))
         if status == 200 and condition and condition == headers.get("ETag"):
             status, body = 304, b""
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        pass
+        self.give(status, headers, body)
 
 
 def stations(

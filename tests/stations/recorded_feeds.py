@@ -11,7 +11,6 @@ FOLDER = Path(os.environ.get("RECORDED_FEEDS") or Path(settings.BASE_DIR).parent
 LYON_V3 = "jcdecaux_v3/lyon_2026-05-01.json"
 TOULOUSE_V1 = "jcdecaux_v1/toulouse_2025-10.json"
 ROUEN_29_V1 = "jcdecaux_v1/rouen_station_29_null_last_update.json"
-CONTRACTS_V1 = "jcdecaux_v1/contracts_2018-03.json"
 DUBLIN_V1 = tuple(f"jcdecaux_v1/bike_data_2025-02-22_{time}.json" for time in ("19-06-07", "19-06-51", "19-11-07"))
 
 needs_recorded = pytest.mark.skipif(

@@ -13,7 +13,6 @@ from asgiref.sync import async_to_sync, sync_to_async
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from msgspec import structs
-from uvicorn.protocols.utils import ClientDisconnected
 
 from eventbus.testing import settle
 from stations.feeds.feed_interface import Bad, Fetched, Key, PollFailed, Reading, State, diff
@@ -179,29 +178,6 @@ async def browsing(path: str = "/ws/stations/", *, app: Any = sockets, **scope: 
         yield Browser(socket)
     finally:
         await socket.disconnect(timeout=DEADLINE_SECONDS)
-
-
-class LeavingBrowser:
-    """The stations' sockets behind a server whose browser can be gone before its frame is.
-
-    `after` is the kind of message that is the last one the browser takes, such as `websocket.accept`.
-    """
-
-    def __init__(self, *, after: str = "") -> None:
-        self.after = after
-        self.gone, self.missed = asyncio.Event(), asyncio.Event()
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def send_while_here(message: Any) -> None:
-            if self.gone.is_set():
-                self.missed.set()
-                raise ClientDisconnected  # as uvicorn says it
-            await send(message)
-            if message["type"] == self.after:
-                self.gone.set()
-
-        with contextlib.suppress(ClientDisconnected):  # uvicorn takes it back like that, and says no more
-            await sockets(scope, receive, send_while_here)
 
 
 async def closed_with(browser: Browser) -> int:

@@ -3,8 +3,6 @@
 from time import perf_counter
 
 import pytest
-from django.contrib.admin.models import LogEntry
-from django.db import OperationalError
 from django.urls import reverse
 
 from stations.events import Kind
@@ -47,21 +45,6 @@ def test_a_remark_can_be_deleted(admin_client, a_poll_and_a_remark: Remark):
 
     assert admin_client.post(address, {"post": "yes"}).status_code == 302
     assert not Remark.objects.exists()
-
-
-def test_no_history_tells_of_a_deletion_that_failed(
-    admin_client, a_poll_and_a_remark: Remark, monkeypatch: pytest.MonkeyPatch
-):
-    def fail(_ids: object) -> None:
-        raise OperationalError("the disk is full")
-
-    monkeypatch.setattr(recording, "delete_remarks", fail)
-    chosen = {"action": "delete_selected", "_selected_action": [a_poll_and_a_remark.pk], "post": "yes"}
-
-    with pytest.raises(OperationalError):
-        admin_client.post(reverse("admin:stations_remark_changelist"), chosen)
-
-    assert not LogEntry.objects.exists()
 
 
 @pytest.mark.usefixtures("a_poll_and_a_remark")

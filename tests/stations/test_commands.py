@@ -1,6 +1,5 @@
 """`poll_stations` and `simulate_stations`, as an operator types them."""
 
-import json
 import os
 import re
 import signal
@@ -8,7 +7,7 @@ import subprocess
 import sys
 import threading
 from io import StringIO
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -18,10 +17,9 @@ from django.core.management.base import CommandError
 from django.db import connection
 
 from stations.feeds.feed_errors import Failure
-from stations.feeds.feed_interface import Bad
 from stations.models import PollPlan, PollRun, Station
 from tests.stations.feed_server import KEY, Answer, AnsweringServer
-from tests.stations.recorded_feeds import DUBLIN_V1, LYON_V3, TOULOUSE_V1, needs_recorded, recorded
+from tests.stations.recorded_feeds import LYON_V3, needs_recorded, recorded
 from tests.stations.rows import BAD_ROWS, GOOD_ROWS, v3
 
 DEADLINE_SECONDS = 90  # for a process to start on a busy machine
@@ -44,10 +42,6 @@ def poll(feed: str, url: str, *options: str) -> str:
     return poll.said
 
 
-def poll_json(feed: str, url: str) -> dict:
-    return json.loads(poll(feed, url, "--json"))
-
-
 @needs_recorded
 def test_lyon_is_polled_and_all_its_stations_appear(server: AnsweringServer):
     server.will_answer(recorded(LYON_V3))
@@ -57,28 +51,6 @@ def test_lyon_is_polled_and_all_its_stations_appear(server: AnsweringServer):
     assert re.fullmatch(r"jcdecaux:lyon: 448 fetched, 0 changed, 448 appeared, 0 gone, 0 bad, \d+ ms\n", said)
     assert Station.objects.filter(feed="jcdecaux:lyon", contract="lyon").count() == 448
     assert Station.objects.filter(reported_at=None).count() == 1
-
-
-@needs_recorded
-def test_toulouse_is_polled_in_version_1(server: AnsweringServer):
-    server.will_answer(recorded(TOULOUSE_V1))
-
-    polled = poll_json("jcdecaux:toulouse", server.url_v1)
-
-    assert (polled["fetched"], polled["appeared"], polled["bad"]) == (418, 418, {})
-
-
-@needs_recorded
-def test_dublin_three_times_changes_at_6_and_at_22_stations(server: AnsweringServer):
-    server.will_answer(*map(recorded, DUBLIN_V1))
-
-    polled = [poll_json("jcdecaux:Dublin", server.url_v1) for _ in DUBLIN_V1]
-
-    assert [(each["fetched"], each["changed"], each["appeared"]) for each in polled] == [
-        (114, 0, 114),
-        (114, 6, 0),
-        (114, 22, 0),
-    ]
 
 
 def test_bad_rows_are_said_with_their_reasons_and_end_nothing(server: AnsweringServer):
@@ -116,16 +88,6 @@ def test_a_failed_poll_names_its_reason_keeps_the_stations_and_is_an_error(
     assert [run.outcome for run in PollRun.objects.order_by("started")] == ["ok", "failed"]
 
 
-def test_a_failed_poll_is_told_to_programs_too(server: AnsweringServer):
-    server.will_answer(Answer(status=404))
-
-    with pytest.raises(CommandError):
-        poll("jcdecaux:lyon", server.url, "--json")
-
-    told = json.loads(poll.said)
-    assert (told["outcome"], told["reason"], told["detail"]) == ("failed", Failure.NOT_FOUND, "HTTP 404")
-
-
 def test_without_a_key_the_real_feed_is_refused_with_the_remedy(settings):
     settings.JCDECAUX_API_KEY = ""
 
@@ -151,13 +113,6 @@ def test_the_contracts_of_a_key_are_listed(server: AnsweringServer):
     assert out.getvalue() == "lyon: Vélo'v, FR, Lyon, Villeurbanne\n"
 
 
-def test_contracts_that_cannot_be_listed_are_an_error_with_its_reason(server: AnsweringServer):
-    server.will_answer(Answer(status=403))
-
-    with pytest.raises(CommandError, match="JCDECAUX_API_KEY"):
-        call_command("poll_stations", "--feed", "jcdecaux", "--url", server.url, "--contracts")
-
-
 def test_a_number_of_calls_is_made_and_then_it_ends(server: AnsweringServer):
     server.will_answer([v3(1)], [v3(1, bikes=5, stands=5)], [v3(1)])
     out = StringIO()
@@ -177,11 +132,6 @@ def test_a_number_of_calls_is_made_and_then_it_ends(server: AnsweringServer):
 
     assert [line.split(", ")[1] for line in out.getvalue().splitlines()] == ["0 changed", "1 changed"]
     assert (len(server.asked), PollPlan.objects.get().running) == (2, False)
-
-
-def test_a_number_of_calls_that_is_none_is_refused_with_its_limits():
-    with pytest.raises(CommandError, match="from 0 to 100000"):
-        call_command("poll_stations", "--feed", "jcdecaux:lyon", "--calls", "-1")
 
 
 def test_an_interval_that_a_feed_cannot_bear_is_refused_with_the_limit():
@@ -241,39 +191,11 @@ def test_a_poller_that_is_told_to_end_finishes_the_poll_in_hand(server: Answerin
     assert Station.objects.get().number == 1
 
 
-def test_the_simulator_answers_where_the_settings_say_it_is_asked(server: AnsweringServer, settings):
-    settings.SIMULATOR_URL = server.url
-
-    with pytest.raises(CommandError, match=f"Port {urlsplit(server.url).port} "):
-        call_command("simulate_stations")
-
-
 def test_a_port_that_is_taken_is_said(server: AnsweringServer):
     port = server.url.split(":")[2].split("/")[0]
 
     with pytest.raises(CommandError, match="--port"):
         call_command("simulate_stations", "--port", port)
-
-
-def test_time_that_stands_still_is_refused():
-    with pytest.raises(CommandError, match="--speed"):
-        call_command("simulate_stations", "--speed", "0")
-
-
-def test_every_reason_for_a_bad_row_is_tried_above():
-    of_gbfs_alone = {Bad.ID, Bad.NO_INFORMATION, Bad.NO_STATUS}
-    assert set(BAD_ROWS) == set(Bad) - of_gbfs_alone
-
-
-def test_a_poller_that_met_a_failure_meanwhile_still_ends_in_order(server: AnsweringServer):
-    server.will_answer(Answer(status=404))
-    process = started("poll_stations", "--feed", "jcdecaux:lyon", "--url", server.url, DATABASE_URL=database_url())
-    assert "failed after" in process.stdout.readline()
-
-    process.send_signal(signal.SIGTERM)
-    said, complained = process.communicate(timeout=DEADLINE_SECONDS)
-
-    assert process.returncode == 0, complained
 
 
 def test_a_feed_that_asked_for_a_rest_is_not_asked_by_hand_either(server: AnsweringServer):

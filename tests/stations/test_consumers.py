@@ -1,23 +1,17 @@
 """What a browser is told on the stations' socket: a snapshot, then numbered deltas, and never a gap."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import OperationalError, ProgrammingError
 
-from eventbus.testing import published_events
-from stations.events import StationChanged
-from stations.live import live_updates
 from stations.live.channel import Channel
 from stations.sockets import admission
 from stations.sockets.pull_socket import CLOSE_TRY_AGAIN
 from tests.frozen_database import without
 from tests.stations.socket_client import (
     DEADLINE_SECONDS,
-    LeavingBrowser,
     browsing,
     closed_with,
     happens,
@@ -122,49 +116,6 @@ async def test_coming_back_too_late_a_browser_is_told_everything(monkeypatch: py
 
 
 @on_a_loop
-async def test_after_a_reset_everything_is_told_anew():
-    async with browsing() as browser:
-        await browser.subscribe()
-        epoch = browser.copy.epoch
-
-        running = await live_updates.here()
-        await live_updates._in_thread(running._reload)
-
-        assert (await browser.hear())["type"] == "snapshot"
-        assert browser.copy.epoch != epoch
-
-
-@on_a_loop
-async def test_a_browser_that_leaves_before_its_frame_is_no_fault_of_ours(caplog: pytest.LogCaptureFixture):
-    server = LeavingBrowser()
-    async with browsing(app=server) as browser:
-        await browser.subscribe()
-        server.gone.set()
-        await happens({key(1): state(bikes=9)})
-        await asyncio.wait_for(server.missed.wait(), DEADLINE_SECONDS)
-
-    assert not caplog.records
-
-
-@on_a_loop
-async def test_what_the_browser_holds_is_what_the_rows_say_after_a_storm():
-    async with browsing() as browser:
-        await browser.subscribe()
-        for bikes in range(12):
-            await happens(
-                {key(n): state(bikes=(bikes * n) % 11) for n in (1, 2)} | {key(3 + bikes): state(bikes=bikes)}
-            )
-        told = await sync_to_async(published_events)(StationChanged)
-        while browser.copy.seqs["lyon"] < len(told) - 3:  # the first three were in the rows
-            await browser.hear()
-        running = await live_updates.here()
-
-    expected = {station.id: station.bikes for station in running.state.stations()}
-    assert {name: station["bikes"] for name, station in browser.copy.stations.items()} == expected
-    assert len(expected) == 3 + 12
-
-
-@on_a_loop
 async def test_silence_is_broken_by_a_heartbeat_and_by_another(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("stations.sockets.pull_socket.HEARTBEAT_SECONDS", 0.05)
     async with browsing() as browser:
@@ -172,34 +123,6 @@ async def test_silence_is_broken_by_a_heartbeat_and_by_another(monkeypatch: pyte
 
         for _ in range(2):
             assert (await browser.next_of("tick"))["seqs"] == browser.copy.seqs
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("no json", "bad_json"),
-        ("[]", "bad_json"),
-        ("[" * 5_000, "bad_json"),
-        ('{"type": "dance"}', "unknown_type"),
-        ('{"type": "subscribe", "contracts": ["' + "x" * 20_000 + '"]}', "too_large"),
-    ],
-)
-@on_a_loop
-async def test_what_is_no_request_ends_the_socket_with_a_word(text: str, code: str):
-    async with browsing() as browser:
-        await browser.socket.send_to(text_data=text)
-
-        assert (await browser.hear())["code"] == code
-        assert await closed_with(browser) == 4400
-
-
-@on_a_loop
-async def test_bytes_end_the_socket_too():
-    async with browsing() as browser:
-        await browser.socket.send_to(bytes_data=b"{}")
-
-        assert (await browser.hear())["code"] == "not_text"
-        assert await closed_with(browser) == 4400
 
 
 @pytest.mark.parametrize(
@@ -227,15 +150,6 @@ async def test_who_comes_while_there_is_no_database_is_told_to_come_again():
         assert (await browser.subscribe())["type"] == "snapshot"
 
 
-@on_a_loop
-async def test_however_many_wait_for_a_state_that_cannot_start_the_log_says_so_once(caplog):
-    async with no_stations():
-        waited = await asyncio.gather(*(live_updates.here() for _ in range(1_000)), return_exceptions=True)
-
-    assert {type(answer) for answer in waited} <= {OperationalError, ProgrammingError}
-    assert caplog.text.count("The live state of the stations cannot start") == 1
-
-
 @contextlib.asynccontextmanager
 async def no_stations() -> AsyncIterator[None]:
     away = without("stations_station")
@@ -244,15 +158,6 @@ async def no_stations() -> AsyncIterator[None]:
         yield
     finally:
         await sync_to_async(away.__exit__)(None, None, None)
-
-
-@on_a_loop
-async def test_a_client_that_talks_too_fast_is_sent_away():
-    async with browsing() as browser:
-        for _ in range(admission.MESSAGES_MAX + 1):
-            await browser.socket.send_json_to({"type": "subscribe", "contracts": "*"})
-
-        assert await closed_with(browser) == 4429
 
 
 @on_a_loop

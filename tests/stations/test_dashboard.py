@@ -1,6 +1,5 @@
 """The stations' pages without JavaScript: every figure is there, and every wrong turn says where to go."""
 
-import json
 from datetime import timedelta
 from html import unescape
 
@@ -63,24 +62,12 @@ def test_simulated_stations_are_not_shown_as_those_of_the_real_feed_before_it_ha
 
 
 @pytest.mark.usefixtures("_two_cities")
-def test_a_station_that_is_gone_is_not_counted(client: Client):
-    polled({key(1): state(bikes=10)}, gone=[key(2)])
-
-    assert client.get("/stations/").context["cities"][0].stations == 1
-
-
-@pytest.mark.usefixtures("_two_cities")
 def test_a_city_shows_its_stations_in_a_table(client: Client):
     page = read(client, "/stations/?contract=LYON")
 
     assert "BELLECOUR" in page
     assert "PRÉFECTURE" not in page
     assert "/stations/simulator/lyon-1/" in page
-
-
-@pytest.mark.usefixtures("_two_cities")
-def test_a_city_that_nobody_knows_is_said_to_be_unknown(client: Client):
-    assert "No station of “<paris>” is known" in read(client, "/stations/?contract=<Paris>")
 
 
 @pytest.mark.usefixtures("_two_cities")
@@ -115,11 +102,6 @@ def test_a_stations_page_shows_its_state_and_changes_in_the_citys_time(client: C
     assert 'class="chart__line"' in page
 
 
-@pytest.mark.usefixtures("_two_cities")
-def test_a_quiet_station_has_no_chart_but_a_word(client: Client):
-    assert "Nothing has changed here in these hours." in read(client, "/stations/simulator/lyon-1/")
-
-
 @pytest.mark.parametrize(
     "path",
     [
@@ -136,14 +118,6 @@ def test_a_station_that_nobody_knows_helps_on(client: Client, path: str):
     assert answer.status_code == 404
     assert "No such station" in answer.content.decode()
     assert 'class="button button--primary" href="/stations/"' in answer.content.decode()
-
-
-@pytest.mark.usefixtures("_two_cities")
-def test_the_state_is_there_for_programs(client: Client):
-    told = json.loads(client.get("/stations/state.json?contract=Lyon").content)
-
-    assert told["seqs"].keys() == {"", "lyon"}
-    assert {station["id"] for station in told["stations"]} == {f"simulator/lyon-{number}" for number in (1, 2, 3)}
 
 
 @pytest.mark.usefixtures("_two_cities")

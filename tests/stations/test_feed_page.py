@@ -58,13 +58,6 @@ def test_rows_that_change_places_are_counted_and_a_station_moved_in_its_street_i
     assert '<dd data-figure="shifted">2</dd>' in page
 
 
-def test_a_feed_without_any_poll_has_a_page_that_says_so(client: Client) -> None:
-    page = client.get("/stations/feeds/simulator/").content.decode()
-
-    assert '<dd data-figure="claimed">–</dd>' in page
-    assert '<dd data-figure="down">0 s</dd>' in page
-
-
 def test_two_feeds_of_one_city_are_both_reachable(client: Client, settings) -> None:
     settings.STATIONS_FEEDS = ["jcdecaux:lyon", "simulator:lyon"]
     polled({key(1, feed="simulator:lyon"): state(name="INVENTED")}, feed="simulator:lyon")
@@ -75,14 +68,6 @@ def test_two_feeds_of_one_city_are_both_reachable(client: Client, settings) -> N
         assert f'href="/stations/{feed}-lyon/1/">{name}' in page
         assert name in client.get(f"/stations/{feed}-lyon/1/").content.decode()
     assert client.get("/stations/").context["total"].stations == 1  # they never add up
-
-
-def test_held_rows_stand_there_with_their_reason(client: Client) -> None:
-    polled({key(1): state(name="TEST", held=Hold.TEST_BENCH.value), key(2): state()})
-
-    page = client.get("/stations/feeds/simulator/", headers={"accept-language": "fr"}).content.decode()
-
-    assert "un banc d’essai ou un atelier" in page
 
 
 def test_a_feed_that_is_not_in_use_has_no_page(client: Client) -> None:

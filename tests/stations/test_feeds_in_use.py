@@ -11,7 +11,6 @@ from django.test import Client
 from eventbus.testing import settle
 from stations.feeds.active_feeds import ActiveFeeds
 from stations.feeds.feed_errors import Failure
-from stations.live.change_buffer import ChangeBuffer
 from tests.stations.socket_client import NOON, Browser, browsing, happens, key, on_a_loop, poll_failed, polled, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,14 +54,6 @@ def test_after_the_simulator_was_taken_out_only_the_real_stations_are_shown(clie
 
 
 @pytest.mark.usefixtures("_simulated_and_real_lyon")
-def test_a_feed_that_comes_back_is_shown_again_without_a_poll(client: Client, settings):
-    settings.STATIONS_FEEDS = ["simulator"]
-
-    assert ids(client) == {"simulator/lyon-1", "simulator/nantes-1"}
-    assert "INVENTED" in read(client, "/stations/simulator/lyon-1/")
-
-
-@pytest.mark.usefixtures("_simulated_and_real_lyon")
 @pytest.mark.parametrize("order", [1, -1])
 def test_two_feeds_of_one_city_never_add_up(client: Client, settings, bus_clock, order: int):
     bus_clock.hold(NOON + timedelta(seconds=30))
@@ -80,22 +71,6 @@ def test_two_feeds_of_one_city_never_add_up(client: Client, settings, bus_clock,
     assert "Simulated feed" in read(client, "/stations/?contract=nantes")
     assert "· simulated" not in read(client, "/stations/jcdecaux-lyon/1/")
     assert "· simulated" in read(client, "/stations/simulator/nantes-1/")
-
-
-@pytest.mark.usefixtures("_simulated_and_real_lyon")
-def test_the_live_state_holds_no_station_of_another_feed(settings):
-    settings.STATIONS_FEEDS = ["jcdecaux:lyon"]
-    buffer = ChangeBuffer()
-    buffer.load()
-    loaded = buffer.take().rows
-
-    polled({key(1): state(name="INVENTED", bikes=9)})
-    buffer.audit()
-    buffer.audit()
-
-    assert loaded is not None
-    assert {view.id for view in loaded} == {"jcdecaux:lyon/1", "jcdecaux:lyon/2"}
-    assert buffer.take().changes == []
 
 
 @on_a_loop
@@ -159,18 +134,6 @@ def test_every_page_says_that_a_feed_is_no_longer_asked(client: Client, bus_cloc
 
     assert "is no longer asked" in read(client, path)
     assert "n’est plus interrogé" in read(client, path, "fr")
-
-
-@pytest.mark.usefixtures("_simulated_and_real_lyon")
-def test_while_the_real_feed_fails_nothing_says_that_it_is_live(client: Client, settings, bus_clock):
-    bus_clock.hold(NOON + timedelta(seconds=30))
-    settings.STATIONS_FEEDS = ["jcdecaux:lyon"]
-    assert "Live from the feed" in read(client)
-
-    poll_failed(Failure.THEIR_ERROR, feed="jcdecaux:lyon")
-
-    assert "Live from the feed" not in read(client)
-    assert "From the feed, not live" in read(client)
 
 
 @pytest.mark.parametrize("path", ["/stations/jcdecaux-lyon/1/", "/stations/?contract=lyon"])

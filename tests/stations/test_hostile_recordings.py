@@ -1,11 +1,9 @@
 """What a recording must survive: secrets in answers, cut files, full disks, wrong clocks, and files made to do harm."""
 
 import gzip
-import json
 import stat
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,8 @@ import pytest
 
 from eventbus import clock
 from outside.http import NoAnswer
-from stations.feeds.feed_interface import Key, PollFailed
 from stations.feeds.recordings import recorded_answers
 from stations.feeds.recordings.recorded_answers import RecordedAnswers
-from stations.feeds.recordings.recorder import Recorder
 from stations.feeds.recordings.recording_file import (
     LAYOUT,
     LINE_BYTES_MAX,
@@ -29,10 +25,7 @@ from stations.feeds.recordings.recording_file import (
 )
 from stations.feeds.registry import UnknownFeed, feed_named
 from tests.full_disk import fill, small_disk
-from tests.stations.feed_server import Answer as FeedAnswer
-from tests.stations.feed_server import AnsweringServer
-from tests.stations.rows import v3
-from tests.stations.test_recordings import BEGUN, Seconds, answered, never, played, record, recorded_by_command
+from tests.stations.test_recordings import BEGUN, Seconds, never, played, record
 
 HEAD = Head(LAYOUT, feed="jcdecaux:lyon", url="http://feed/vls/v3", is_gbfs=False, begun_at=BEGUN)
 ADDRESS = "http://feed/stations"
@@ -123,53 +116,6 @@ def test_a_full_disk_leaves_the_recording_as_it_was(tmp_path: Path) -> None:
         assert [line.body for line in answers_of(path)] == ["one", "two"]
 
 
-def test_an_answer_that_our_reader_stumbles_over_is_recorded(
-    server: AnsweringServer, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def stumbles(*given: object) -> None:
-        raise ZeroDivisionError
-
-    server.will_answer([v3(1)])
-    monkeypatch.setattr("stations.feeds.formats.jcdecaux.JCDecauxFeed._sifted", stumbles)
-
-    assert "error of our own" in recorded_by_command("jcdecaux:lyon", server.url, path)
-    assert len(list(answers_of(path))) == 1
-
-
-def test_two_addresses_that_differ_by_their_token_alone_keep_the_last_body(path: Path, seconds: Seconds) -> None:
-    recorder = Recorder(path)
-    recorder.begin(HEAD)
-    for token, body in (("a", b"one"), ("b", b"two"), ("a", b"one")):
-        recorder.through(partial(answered, body), f"{ADDRESS}?token={token}")
-        clock.advance(seconds=60)
-    recorder.save()
-    recorder.close()
-
-    answers = RecordedAnswers(path, speed=1, seconds=seconds)
-    heard = []
-    for seconds.now in (0, 60, 120):
-        heard.append(answers.through(never, f"{ADDRESS}?token=a").body)
-    assert heard == [b"one", b"two", b"one"]
-
-
-def test_a_question_that_was_never_recorded_moves_nothing_forward(path: Path, seconds: Seconds) -> None:
-    record(path, b"one", b"two", b"three")
-    answers = RecordedAnswers(path, speed=1, seconds=seconds)
-
-    with pytest.raises(NoAnswer):
-        answers.through(never, "http://feed/else")
-
-    assert played(answers) == b"one"
-
-
-def test_a_recording_without_an_answer_fails_each_poll_in_words(path: Path, seconds: Seconds) -> None:
-    answers = RecordedAnswers(written(path), speed=1, seconds=seconds)
-
-    for seconds.now in range(3):
-        with pytest.raises(NoAnswer, match="in the recording"):
-            played(answers)
-
-
 def test_a_clock_that_was_set_back_hides_no_answer(path: Path, seconds: Seconds) -> None:
     written(path, (after(90_000), ADDRESS, "one"), (after(0), ADDRESS, "two"), (after(60), ADDRESS, "three"))
     answers = RecordedAnswers(path, speed=1, seconds=seconds)
@@ -178,36 +124,6 @@ def test_a_clock_that_was_set_back_hides_no_answer(path: Path, seconds: Seconds)
     for seconds.now in (0, 59, 60):
         heard.append((played(answers), answers.now))
     assert heard == [(b"two", after(0)), (b"two", after(59)), (b"three", after(60))]
-
-
-def test_after_a_pause_of_a_year_a_recording_goes_on_after_a_day(path: Path, seconds: Seconds) -> None:
-    written(path, (after(0), ADDRESS, "one"), (after(365 * 86_400), ADDRESS, "two"))
-    answers = RecordedAnswers(path, speed=3_600, seconds=seconds)
-    assert played(answers) == b"one"
-
-    seconds.now = 24
-    assert (played(answers), answers.now) == (b"two", after(365 * 86_400))
-
-
-def test_the_last_day_of_the_calendar_is_played(path: Path, seconds: Seconds) -> None:
-    last = datetime.max.replace(tzinfo=BEGUN.tzinfo)
-    written(path, (last, ADDRESS, "one"), (last, ADDRESS, "two"))
-    answers = RecordedAnswers(path, speed=1, seconds=seconds)
-    played(answers)
-
-    seconds.now = 0.5
-    assert (played(answers), answers.now) == (b"two", last)
-
-
-def test_a_file_that_goes_away_while_it_is_played_is_a_failure_in_words(path: Path, seconds: Seconds) -> None:
-    record(path, b"one")
-    answers = RecordedAnswers(path, speed=1, seconds=seconds)
-    played(answers)
-    path.unlink()
-
-    for seconds.now in (1, 2):
-        with pytest.raises(NoAnswer, match="not reached"):
-            played(answers)
 
 
 def test_a_recording_of_many_addresses_or_huge_answers_fills_no_memory(
@@ -232,45 +148,6 @@ def test_a_head_that_names_no_feed_is_refused_by_name(wrong: dict[str, Any], pat
 
     with pytest.raises(UnknownFeed, match="lyon"):
         feed_named(f"replay:{path}")
-
-
-def test_a_word_that_nobody_knows_is_an_unreachable_feed(path: Path) -> None:
-    file = RecordingWriter.create(path, HEAD)
-    file.append([RecordedAnswer(at=BEGUN, url=ADDRESS, missing="eaten")])
-    file.close()
-
-    with pytest.raises(NoAnswer, match="not reached"):
-        played(RecordedAnswers(path, speed=1))
-
-
-def test_a_poll_that_came_well_at_its_second_try_comes_well_again(server: AnsweringServer, path: Path) -> None:
-    server.will_answer(FeedAnswer(b"", 500), FeedAnswer(json.dumps([v3(1)]).encode()))
-    clock.hold(None)  # the tries are a moment apart
-    assert "1 stations" in recorded_by_command("jcdecaux:lyon", server.url, path)
-
-    assert [line.status for line in answers_of(path)] == [500, 200]
-    assert len(feed_named(f"replay:{path}").fetch().readings) == 1
-
-
-def test_an_hour_that_the_feed_wanted_to_be_left_alone_passes_at_the_recordings_speed(
-    server: AnsweringServer, path: Path, settings: Any
-) -> None:
-    settings.STATIONS_REPLAY_SPEED = 60
-    server.will_answer(FeedAnswer(b"", 429, {"Retry-After": "3600"}))
-    recorded_by_command("jcdecaux:lyon", server.url, path)
-
-    with pytest.raises(PollFailed, match="fewer requests") as failed:
-        feed_named(f"replay:{path}").fetch()
-    assert failed.value.retry_after_seconds == 60
-
-
-def test_rows_that_nobody_can_read_are_those_of_the_recordings_own_name(server: AnsweringServer, path: Path) -> None:
-    server.will_answer([v3(7, totalStands=None)])
-    recorded_by_command("jcdecaux:lyon", server.url, path)
-
-    with pytest.raises(PollFailed) as failed:
-        feed_named(f"replay:other={path}").fetch()
-    assert set(failed.value.faults) == {Key("replay:other", "7")}
 
 
 def test_a_line_without_an_end_fills_no_memory_and_ends_the_recording(path: Path, seconds: Seconds) -> None:

@@ -47,23 +47,8 @@ def test_ids_that_differ_in_case_or_feed_are_several_stations(client: Client) ->
     assert "IN jcdecaux:dublin a" in client.get("/stations/jcdecaux-dublin/a/").content.decode()
 
 
-def test_a_station_of_a_feed_that_is_taken_out_has_no_page(client: Client, settings) -> None:
-    record(appeared(Key(FEED, "7")))
-    assert client.get("/stations/jcdecaux-lyon/7/").status_code == 200
-
-    settings.STATIONS_FEEDS = ["jcdecaux:dublin"]
-
-    assert client.get("/stations/jcdecaux-lyon/7/").status_code == 404
-
-
 @pytest.mark.parametrize("written", ["jcdecaux:lyon:2010", "jcdecaux:lyon/2010", "lyon/2010", " LYON:2010 "])
 def test_operators_find_a_station_by_its_key_and_by_city_and_number(written: str) -> None:
     record(appeared(Key(FEED, "2010")))
 
     assert [one.keys for one in subjects.find(written)] == [("jcdecaux:lyon:2010",)]
-
-
-def test_operators_find_a_station_whose_id_has_colons() -> None:
-    record(appeared(Key("gbfs:x", "a:b/c")))
-
-    assert [one.keys for one in subjects.find("gbfs:x:a:b/c")] == [("gbfs:x:a:b/c",)]

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from stations.live.channel import CHANGES_KEPT_MIN, FRAMES_KEPT_MAX
 from stations.live.live_state import WORLD, LiveState
 from stations.live.station_view import Change, StationView
 from tests.stations.live_copy import LiveCopy, decoded
@@ -105,74 +104,6 @@ def test_of_many_changes_of_a_station_the_last_value_wins_and_the_differences_ad
     assert client.seqs == {"lyon": 2}
 
 
-def test_a_station_that_left_and_came_back_is_told_whole():
-    live = LiveState([view()])
-    client = Client(live)
-    live.apply([Change(view(gone=True), ("gone",))], at=NOON)
-    gone, back = client.hear(live), Client(live)
-
-    live.apply([Change(view(bikes=3), ("appeared",))], at=NOON)
-
-    assert gone == ([], ["simulator/lyon-1"])
-    for one in (client, back):
-        assert one.hear(live)[1] == []
-        assert one.stations == Client(live).stations
-
-
-def test_a_station_that_moves_to_another_city_is_in_one_of_them():
-    live = LiveState([view()])
-    client = Client(live, "lyon", "nantes")
-    live.apply([Change(structs.replace(view(), contract="nantes"))], at=NOON)
-
-    client.hear(live)
-    client.hear(live, "nantes")
-
-    assert [station["name"] for station in client.stations.values()] == ["BELLECOUR"]
-
-
-def test_whoever_is_behind_the_kept_changes_is_not_reached():
-    live = LiveState([view()])
-    live.apply([taken(bikes=number % 9) for number in range(CHANGES_KEPT_MIN + 2)], at=NOON)
-    channel = live.channel("lyon")
-
-    assert [channel.reaches(seq) for seq in (1, 2, channel.seq, channel.seq + 1)] == [False, True, True, False]
-
-
-def test_everybody_who_sees_a_city_is_given_the_same_encoded_frame():
-    live = LiveState([view()])
-    live.apply([taken(bikes=9)], at=NOON)
-    channel = live.channel("lyon")
-
-    assert channel.delta(0).text is channel.delta(0).text
-    assert channel.snapshot() is channel.snapshot()
-
-
-def test_a_frame_is_forgotten_when_something_changes_in_its_city_and_only_then():
-    live = LiveState([view(), view(1, "nantes")])
-    before = [live.channel(name).snapshot() for name in ("lyon", "nantes")]
-
-    live.apply([taken(bikes=9)], at=NOON)
-
-    assert Client(live).stations["simulator/lyon-1"]["bikes"] == 9
-    assert [live.channel(name).snapshot() is old for name, old in zip(("lyon", "nantes"), before, strict=True)] == [
-        False,
-        True,
-    ]
-
-
-def test_a_thousand_different_wishes_are_not_all_kept():
-    live = LiveState([view()])
-    live.apply([taken(bikes=9)], at=NOON)
-    live.sum_up(at=NOON)
-
-    for number in range(1_000):
-        live.channel(WORLD).delta(0, frozenset({f"city-{number}"}))
-        live.channel(f"city-{number}").snapshot()
-
-    assert len(live.channel(WORLD)._frames) == FRAMES_KEPT_MAX
-    assert [*live.contracts] == ["lyon"]
-
-
 @pytest.mark.parametrize("gone", [False, True])
 def test_the_sums_of_a_city_are_those_of_its_open_stations(gone: bool):
     closed = structs.replace(view(4, bikes=7), state="closed")
@@ -187,13 +118,3 @@ def test_the_sums_of_a_city_are_those_of_its_open_stations(gone: bool):
     assert city == Client(live, WORLD).cities["lyon"]
     wanted = {"listed": 3, "stations": 2, "bikes": 50} if gone else {"listed": 4, "stations": 3, "bikes": 54}
     assert city.items() >= (wanted | {"empty": 1, "contract": "lyon", "feed": "simulator"}).items()
-
-
-def test_a_city_without_stations_is_told_as_removed():
-    live = LiveState([view(), view(1, "nantes")])
-    client = Client(live, WORLD)
-    live.apply([Change(view(gone=True))], at=NOON)
-    live.sum_up(at=NOON)
-
-    assert client.hear(live, WORLD) == ([], ["lyon"])
-    assert client.cities.keys() == {"nantes"}

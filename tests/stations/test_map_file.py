@@ -31,13 +31,6 @@ def test_a_range_is_answered_with_these_bytes(file: Path, asked: str, first: int
     assert answer["Content-Range"] == f"bytes {first}-{last}/{file.stat().st_size}"
 
 
-@pytest.mark.parametrize("asked", ["bytes=100-", "bytes=100-99999999"])
-def test_a_range_ends_where_the_file_ends(file: Path, asked: str) -> None:
-    answer = ask(Range=asked)
-
-    assert answer.content == file.read_bytes()[100:]
-
-
 def test_no_answer_is_longer_than_the_limit(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(map_file, "RANGE_BYTES_MAX", 10)
 

@@ -18,7 +18,6 @@ from stations.feeds.feed_interface import Fetched, Key, PollFailed, Reading
 from stations.models import PollPlan, PollRun, Station
 from stations.polling.poller import Poller, PollerThreads
 from stations.services.poll_schedule import steer
-from stations.services.recording import Overtaken
 from tests.stations.readings import BELLECOUR, TERREAUX, reading
 from tests.waiting import DEADLINE_SECONDS, until
 
@@ -70,15 +69,6 @@ def test_a_poll_records_only_what_changed_since_the_poll_before():
     assert bikes() == 9
 
 
-def test_a_poller_that_starts_anew_goes_on_where_the_last_one_ended():
-    Poller(Feed([reading()])).poll()
-
-    run = Poller(Feed([reading(bikes=9)])).poll()
-
-    assert (run.changed, run.appeared) == (1, 0)
-    assert Station.objects.get().version == 2
-
-
 def test_a_feed_that_fails_leaves_the_last_state_and_says_how_old_it_is():
     poller = Poller(Feed([reading()], DOWN))
     assert poller.state_age() is None
@@ -91,14 +81,6 @@ def test_a_feed_that_fails_leaves_the_last_state_and_says_how_old_it_is():
     age = poller.state_age()
     assert age is not None
     assert age.total_seconds() >= 0
-
-
-def test_after_a_failure_the_next_answer_is_compared_with_the_last_good_one():
-    poller = Poller(Feed([reading()], DOWN, [reading(bikes=8)]))
-
-    changed = [poller.poll().changed for _ in range(3)]
-
-    assert changed == [0, 0, 1]
 
 
 def test_an_error_of_our_own_is_recorded_as_such_and_not_told_to_the_page():
@@ -117,12 +99,6 @@ def test_a_poller_that_was_overtaken_forgets_what_it_fetched_and_asks_again():
 
     assert run.outcome == "ok"
     assert (bikes(), Station.objects.get().version) == (5, 3)
-
-
-def test_two_pollers_that_race_for_ever_are_told_to_be_one():
-    run = Poller(Feed(Overtaken())).poll()
-
-    assert (run.outcome, run.reason) == ("failed", Failure.OVERTAKEN)
 
 
 class NeverLeading:
@@ -212,16 +188,6 @@ def test_stop_stops_and_start_polls_at_once():
         plan(running=True)
 
         until(lambda: len(polls) == 2, "polls")
-
-
-def test_whoever_starts_it_again_need_not_wait_for_the_backoff():
-    plan(interval_ms=3_600_000)
-    with running(Feed(DOWN)) as polls:
-        until(lambda: len(polls) == 1, "polls")
-
-        plan(interval_ms=1)
-
-        until(lambda: len(polls) >= 2, "polls")
 
 
 def test_while_another_process_polls_this_one_stands_by_and_says_so_once(caplog):

@@ -4,10 +4,10 @@ import pytest
 from django.core.management import call_command
 from msgspec.structs import replace
 
-from eventbus.testing import published_events, settle
+from eventbus.testing import published_events
 from stations.events import StationChanged
 from stations.live.change_buffer import ChangeBuffer
-from stations.models import Station, StationHistory
+from stations.models import Station
 from tests.stations.socket_client import key, polled, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,26 +48,6 @@ def test_the_live_map_receives_nothing_new() -> None:
     buffer.receive(publish_stations())
 
     assert buffer.take() == (None, [])
-
-
-def test_the_history_stays_as_it_is_even_where_its_oldest_rows_are_deleted() -> None:
-    polled({key(1): state(), key(2): state()})
-    settle()
-    StationHistory.objects.filter(station_id="lyon-2").delete()
-
-    publish_stations()
-    settle()
-
-    assert list(StationHistory.objects.values_list("station_id", "kinds")) == [("lyon-1", ["appeared"])]
-
-
-def test_the_next_poll_goes_on_with_the_next_version() -> None:
-    polled({key(): state(bikes=10)})
-    publish_stations()
-
-    polled({key(): state(bikes=9)})
-
-    assert [one.version for one in published_events(StationChanged)] == [1, 1, 2]
 
 
 def _row() -> dict[str, object]:

@@ -11,10 +11,8 @@ from django.urls import reverse
 from eventbus.testing import settle
 from stations.feeds.feed_errors import Failure
 from stations.models import PollPlan, Remark
-from stations.services import remark_box
 from tests.frozen_database import without
 from tests.stations.socket_client import (
-    DEADLINE_SECONDS,
     browsing,
     closed_with,
     happens,
@@ -52,38 +50,6 @@ def start(client: Client, *, interval_ms: object = 500, calls: object = 3, **hea
         {"action": "start", "interval_ms": interval_ms, "calls": calls},
         headers=headers,
     )
-
-
-@pytest.mark.usefixtures("closed")
-def test_a_stranger_is_asked_to_sign_in(client: Client):
-    answer = client.get("/stations/producer/")
-
-    assert answer.status_code == 302
-    assert "next=/stations/producer/" in answer.url
-    assert start(client).status_code == 302
-    assert not PollPlan.objects.exists()
-
-
-@pytest.mark.usefixtures("closed")
-def test_a_customer_is_refused(client: Client):
-    client.force_login(person())
-
-    assert client.get("/stations/producer/").status_code == 403
-    assert start(client).status_code == 403
-
-
-@pytest.mark.usefixtures("closed")
-def test_staff_without_permission_neither_look_nor_steer_nor_close_the_box(client: Client):
-    client.force_login(person(is_staff=True))
-
-    refused = client.get("/stations/producer/", headers={"accept-language": "en"})
-
-    assert refused.status_code == 403
-    assert "lacks the permission" in refused.content.decode()
-    assert start(client).status_code == 403
-    assert client.post("/stations/producer/remarks/", {"action": "close"}).status_code == 403
-    assert not PollPlan.objects.exists()
-    assert remark_box.is_open()
 
 
 @pytest.mark.usefixtures("closed")
@@ -198,47 +164,6 @@ def test_a_flood_of_remarks_is_stopped(client: Client, bus_clock):
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert "__all__" in answers[-1].json()["errors"]
     assert 0 < int(answers[-1]["Retry-After"]) <= 60
-
-
-@pytest.mark.usefixtures("open_to_all")
-def test_a_flood_by_the_form_keeps_what_was_typed(client: Client, bus_clock):
-    answers = [client.post("/stations/producer/remark/", {"message": f"Number {n}"}) for n in range(4)]
-
-    assert answers[-1].status_code == 429
-    assert "Number 3" in answers[-1].text
-    assert "try again in a minute" in answers[-1].text
-
-
-@pytest.mark.usefixtures("closed")
-def test_an_account_that_signs_in_anew_each_time_is_one_client(bus_clock):
-    ada, answers = person(is_staff=True), []
-    for number in range(4):
-        browser = Client(REMOTE_ADDR=f"198.51.100.{number}")
-        browser.force_login(ada)
-        answers.append(browser.post("/stations/producer/remark/", {"message": "Hello"}, headers=JSON).status_code)
-
-    assert answers == [200, 200, 200, 429]
-
-
-@pytest.mark.usefixtures("closed")
-@on_a_loop
-async def test_the_sockets_of_strangers_and_customers_are_closed():
-    async with browsing("/ws/producer/") as stranger:
-        assert (await stranger.hear())["code"] == "staff_only"
-        assert await closed_with(stranger) == 4403
-    customer = await sync_to_async(person)()
-    async with browsing("/ws/producer/", user=customer) as refused:
-        assert await closed_with(refused) == 4403
-
-
-@pytest.mark.usefixtures("closed")
-@on_a_loop
-async def test_the_socket_of_staff_without_permission_is_closed():
-    staff = await sync_to_async(person)(is_staff=True)
-    async with browsing("/ws/producer/", user=staff) as refused:
-        first = await refused.socket.receive_json_from(timeout=DEADLINE_SECONDS)
-        assert first["type"] == "error"
-        assert await closed_with(refused) == 4403
 
 
 @pytest.mark.usefixtures("closed")

@@ -7,18 +7,16 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth.models import Permission
 from django.test import Client
 from msgspec import structs
 
 from eventbus.testing import published_events, settle
 from stations.events import StationChanged
 from stations.feeds.feed_interface import Fetched
-from stations.feeds.quarantine import Hold, apply_rulings, hold_dead, hold_of
+from stations.feeds.quarantine import Hold, hold_dead, hold_of
 from stations.models import Station, StationRuling
 from stations.polling.poller import Poller
 from stations.services import rulings
-from tests.factories import CustomerFactory
 from tests.stations.gbfs_server import GbfsServer, feed_of, info, stations, status
 from tests.stations.readings import NOON, STATE, reading
 from tests.stations.socket_client import browsing, happens, key, on_a_loop, polled, state
@@ -183,37 +181,3 @@ def test_one_click_in_the_list_holds_a_station_and_the_next_releases_it(admin_cl
 
         assert (answer.status_code, answer.headers["Location"]) == (302, address)
         assert [bool(one.held) for one in Station.objects.order_by("pk")] == [is_held, False]
-
-
-@pytest.mark.parametrize("row", ["0", "-1", "x", "9" * 40])
-def test_a_click_on_a_station_that_does_not_exist_holds_none(admin_client: Client, row: str) -> None:
-    polled({key(1): state()})
-
-    answer = admin_client.post("/admin/stations/station/", {"hold_one": row}, follow=True)
-
-    assert answer.status_code == 200
-    assert not Station.objects.exclude(held="").exists()
-
-
-def test_staff_who_may_only_look_have_no_button_and_may_not_press_it(client: Client) -> None:
-    polled({key(1): state()})
-    row = Station.objects.get()
-    onlooker = CustomerFactory(is_staff=True)
-    onlooker.user_permissions.add(Permission.objects.get(codename="view_station"))
-    client.force_login(onlooker)
-
-    page = client.get("/admin/stations/station/").content.decode()
-    answer = client.post("/admin/stations/station/", {"hold_one": row.pk})
-
-    assert row.name in page and "hold_one" not in page
-    assert answer.status_code == 403
-    assert Station.objects.get().held == ""
-
-
-def test_a_ruling_without_its_station_changes_nothing() -> None:
-    one = reading()
-    fetched = Fetched([one], Counter(), {one.key})
-
-    apply_rulings(fetched, {"elsewhere": True})
-
-    assert fetched.readings == [one]

@@ -64,18 +64,6 @@ def test_a_change_moves_only_its_own_station_to_the_next_version():
     assert published_events(StationChanged)[-1].taken == 1
 
 
-def test_an_event_carries_the_whole_row():
-    record(appeared(name="PLACE BELLECOUR", connected=None))
-
-    (event,) = published_events(StationChanged)
-    row = Station.objects.values().get()
-    told = {name: getattr(event, name) for name in event.__struct_fields__}
-    assert {name: row[name] for name in told.keys() & row.keys()} == {
-        name: told[name] for name in told.keys() & row.keys()
-    }
-    assert row.keys() - told.keys() == {"id", "first_seen", "changed_at", "search"}
-
-
 @pytest.mark.parametrize("versions", [(2, 2), (2, 4)])
 def test_a_poller_that_was_overtaken_writes_nothing_at_all(versions: tuple[int, int]):
     record(appeared(), appeared(TERREAUX))
@@ -112,15 +100,6 @@ def test_a_poller_behind_its_fence_writes_nothing():
     assert not published_events(PollFinished)
 
 
-def test_more_stations_than_fit_into_one_statement_are_written():
-    many = recording.ROWS_PER_STATEMENT * 2 + 1
-
-    record(*(appeared(Key("jcdecaux:lyon", str(number))) for number in range(1, many + 1)))
-    record(*(changed(2, Key("jcdecaux:lyon", str(number))) for number in range(1, many + 1)))
-
-    assert Station.objects.filter(version=2).count() == many
-
-
 def test_a_poll_without_changes_writes_no_station():
     record(appeared())
 
@@ -147,18 +126,6 @@ def test_a_failed_poll_is_noted_with_its_reason():
     assert (finished.ok, finished.reason, finished.detail) == (False, Failure.THEIR_ERROR, "HTTP 502")
 
 
-def test_what_is_held_is_what_was_recorded_and_only_of_the_feed():
-    dublin, elsewhere = Key("jcdecaux:dublin", "2010"), Key("simulator", "lyon-2010")
-    record(appeared(), appeared(dublin), appeared(elsewhere))
-
-    lyon = recording.load_held("jcdecaux:lyon")
-
-    assert lyon.keys() == {BELLECOUR}
-    assert lyon[BELLECOUR] == (1, STATE, NOON)
-    assert recording.load_held("jcdecaux:dublin").keys() == {dublin}
-    assert recording.load_held("simulator").keys() == {elsewhere}
-
-
 def test_history_has_one_row_for_each_version():
     record(appeared())
     record(changed(2, bikes=9))
@@ -170,15 +137,6 @@ def test_history_has_one_row_for_each_version():
         {"version": 1, "kinds": ["appeared"], "bikes": 10, "taken": 0, "at": NOON},
         {"version": 2, "kinds": ["taken"], "bikes": 9, "taken": 1, "at": NOON},
     ]
-
-
-def test_an_event_that_comes_again_leaves_history_as_it_is():
-    record(appeared())
-    settle()
-
-    recording.write_history(published_events(StationChanged)[0])
-
-    assert StationHistory.objects.count() == 1
 
 
 def test_a_replay_leaves_history_as_it_is_and_writes_what_was_lost():
@@ -209,15 +167,6 @@ def test_the_oldest_history_and_polls_make_room_for_new_ones(monkeypatch: pytest
     assert list(StationHistory.objects.order_by("version").values_list("version", flat=True)) == [3, 4]
     assert PollRun.objects.count() == 1
     assert recording.forget_old() == 0
-
-
-def test_much_to_forget_is_forgotten_in_small_parts(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(recording, "POLL_ROWS_KEPT", 1)
-    monkeypatch.setattr(recording, "DELETED_AT_ONCE_MAX", 2)
-    for _ in range(5):
-        record()
-
-    assert [recording.forget_old() for _ in range(3)] == [2, 2, 0]
 
 
 @pytest.mark.parametrize("wrong", [{"version": 0}, {"lat": 91}, {"lng": -181}, {"bikes": -1}])

@@ -28,7 +28,6 @@ from stations.polling.poller import Poller
 from stations.simulator.server import serve
 from tests.stations.feed_server import KEY, AnsweringServer
 from tests.stations.feed_server import Answer as FeedAnswer
-from tests.stations.gbfs_server import GbfsServer, info, stations, status
 from tests.stations.rows import v3
 
 HOW_TO = (Path(__file__).parents[2] / "docs" / "how-to" / "record-a-feed.md").read_text()
@@ -123,26 +122,6 @@ def test_after_its_end_a_recording_begins_again(path: Path, seconds: Seconds) ->
     assert played(answers) == b"two"
 
 
-def test_an_answer_that_never_came_does_not_come_again(path: Path, seconds: Seconds) -> None:
-    record(path, b"one", Why.TOO_SLOW, b"two")
-    answers = RecordedAnswers(path, speed=1, seconds=seconds)
-    played(answers)
-
-    seconds.now = 60
-    with pytest.raises(NoAnswer) as none:
-        played(answers)
-    assert none.value.why is Why.TOO_SLOW
-    seconds.now = 120
-    assert played(answers) == b"two"
-
-
-def test_an_address_that_was_never_recorded_is_unreachable(path: Path) -> None:
-    record(path, b"one")
-
-    with pytest.raises(NoAnswer, match="not reached"):
-        RecordedAnswers(path, speed=1).through(never, "http://feed/else")
-
-
 def test_a_body_that_stays_the_same_is_written_once(path: Path) -> None:
     record(path, b"one" * 1_000, b"one" * 1_000, b"one" * 1_000)
 
@@ -165,11 +144,6 @@ def test_a_file_that_is_no_recording_is_refused_by_name(content: bytes, path: Pa
         head_of(path)
     with pytest.raises(UnknownFeed, match="Lyon 2"):
         feed_named(f"replay:{path}")
-
-
-def test_a_file_that_is_not_there_is_refused_by_name(path: Path) -> None:
-    with pytest.raises(UnknownFeed, match="No such file"):
-        feed_named(f"replay:lyon={path}")
 
 
 def recorded_by_command(feed: str, url: str, path: Path, *options: str) -> str:
@@ -196,20 +170,6 @@ def test_a_city_is_recorded_and_lives_again_with_the_times_of_now(
     assert first.state.contract == "test"
     assert first.reported_at is not None
     assert abs(clock.now() - first.reported_at - timedelta(seconds=40)) < timedelta(seconds=1)
-
-
-def test_a_system_of_gbfs_is_recorded_without_the_token_of_its_address(
-    served: GbfsServer, path: Path, settings: Any
-) -> None:
-    address = served.system("here", station_information=stations([info()]), station_status=stations([status()]))
-    served.documents["/here/gbfs.json?token=s3cret"] = served.documents["/here/gbfs.json"]
-
-    recorded_by_command(f"gbfs:here={address}?token=s3cret", "", path)
-    served.documents.clear()
-    fetched = feed_named(f"replay:{path}").fetch()
-
-    assert b"s3cret" not in gzip.decompress(path.read_bytes())
-    assert [(reading.key, reading.state.bikes) for reading in fetched.readings] == [(Key("replay:lyon-2", "a"), 3)]
 
 
 def test_a_failed_poll_is_recorded_and_fails_again(server: AnsweringServer, path: Path) -> None:

@@ -96,17 +96,6 @@ def test_every_trip_is_counted_once(story: list[tuple[str, int]]) -> None:
     assert page.copy.cities.keys() == {"lyon", "nantes"} and WORLD in page.copy.seqs
 
 
-def test_a_city_that_nobody_knows_costs_one_empty_answer() -> None:
-    state = LiveState([view(1)])
-    subscription = Subscription(read(encode({"type": "subscribe", "contracts": [f"city{n}" for n in range(100)]})))
-    assert len(subscription.due(state)) == 101
-
-    made: list[str] = []
-    state.channel = lambda name: made.append(name)  # type: ignore[assignment, method-assign, return-value]
-    state.apply([Change(view(1, bikes=1))], at=NOON)
-    assert (subscription.due(state), made) == ([], [])
-
-
 def test_a_city_that_appears_is_told_to_those_who_waited_for_it() -> None:
     state, copy = LiveState([view(1)]), LiveCopy()
     subscription = Subscription(read(encode({"type": "subscribe", "contracts": ["nantes"]})))
@@ -118,15 +107,6 @@ def test_a_city_that_appears_is_told_to_those_who_waited_for_it() -> None:
 
     assert copy.take(decoded(delta))
     assert [row["bikes"] for row in copy.stations.values()] == [4]
-
-
-def test_after_the_snapshots_of_a_new_epoch_a_browser_is_told_that_these_are_all() -> None:
-    subscription = Subscription(read(encode({"type": "subscribe", "contracts": "*"})))
-    subscription.due(LiveState([view(1), view(1, "nantes")]))
-
-    told = [decoded(message) for message in subscription.due(LiveState([view(1)]))]
-
-    assert [(frame["type"], frame.get("contract")) for frame in told] == [("snapshot", "lyon"), ("subscribed", None)]
 
 
 def test_who_was_away_for_long_gets_snapshots_which_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:

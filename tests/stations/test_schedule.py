@@ -6,11 +6,9 @@ import pytest
 
 from stations.models import PollPlan
 from stations.services.poll_schedule import (
-    CALLS_MAX,
     INTERVAL_MS_MAX,
     REAL_INTERVAL_MS_MIN,
     SIMULATED_INTERVAL_MS_MIN,
-    CallsOutOfRange,
     IntervalOutOfRange,
     call_made,
     plan_of,
@@ -31,14 +29,6 @@ def test_a_feed_is_polled_until_stopped_unless_told_otherwise(settings):
     assert PollPlan.objects.get() == plan_of("simulator", now=NOON)
 
 
-def test_what_is_not_given_stays():
-    steer(feed="simulator", now=NOON, interval_ms=500)
-
-    plan = steer(feed="simulator", now=NOON, running=False)
-
-    assert (plan.running, plan.interval_ms) == (False, 500)
-
-
 def test_after_the_last_call_the_feed_rests():
     steer(feed="simulator", now=NOON, calls=2)
 
@@ -48,14 +38,6 @@ def test_after_the_last_call_the_feed_rests():
 
     plan = plan_of("simulator", now=NOON)
     assert (plan.running, plan.calls_left) == (False, 0)
-
-
-def test_a_call_of_a_feed_without_a_number_of_calls_changes_nothing():
-    plan_of("simulator", now=NOON)
-
-    call_made("simulator")
-
-    assert plan_of("simulator", now=NOON).running
 
 
 @pytest.mark.parametrize(
@@ -70,9 +52,3 @@ def test_a_call_of_a_feed_without_a_number_of_calls_changes_nothing():
 def test_an_interval_that_a_feed_cannot_bear_is_refused(feed: str, interval_ms: int):
     with pytest.raises(IntervalOutOfRange):
         steer(feed=feed, now=NOON, interval_ms=interval_ms)
-
-
-@pytest.mark.parametrize("calls", [-1, CALLS_MAX + 1])
-def test_an_impossible_number_of_calls_is_refused(calls: int):
-    with pytest.raises(CallsOutOfRange):
-        steer(feed="simulator", now=NOON, calls=calls)

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from stations.models import Station
-from stations.services.search import fold, found
+from stations.services.search import found
 from tests.stations.socket_client import key, polled, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,15 +54,6 @@ def test_the_desk_finds_it_too(admin_client: Client):
     assert "Løkke" not in page
 
 
-@pytest.mark.usefixtures("_stations")
-@pytest.mark.parametrize("query", ["unicorn", "metro unicorn", "100%", "_", "\\"])
-def test_what_is_not_there_finds_nothing_and_the_page_says_so(client: Client, query: str):
-    answer = client.get("/stations/", {"contract": "lyon", "q": query})
-
-    assert list(answer.context["stations"]) == []
-    assert "0 of 3 stations shown" in answer.content.decode()
-
-
 @pytest.mark.parametrize("query", ["\ud800", "x" * 10_000, " "])
 def test_no_query_breaks_the_page(client: Client, query: str):
     polled({key(): state()})
@@ -77,8 +68,3 @@ def test_a_renamed_station_is_found_by_its_new_name_alone():
 
     assert not found(Station.objects.all(), "old").exists()
     assert found(Station.objects.all(), "new").exists()
-
-
-def test_folding_twice_is_folding_once():
-    for text in FOUND:
-        assert fold(fold(text)) == fold(text)

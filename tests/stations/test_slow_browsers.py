@@ -1,22 +1,13 @@
 """A browser that does not read costs no memory, and one that cannot catch up is disconnected with the reason."""
 
 import asyncio
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
-from websockets.asyncio.client import connect
 
 from stations.live.channel import Channel
-from stations.routing import sockets_for_all, sockets_with_user
 from stations.sockets import pull_socket
-from tests.free_ports import free_ports
-from tests.stations import flooding_server, socket_client
+from tests.stations import socket_client
 from tests.stations.live_copy import decoded
 from tests.stations.socket_client import browsing, closed_with, happens, key, on_a_loop, polled, reached, state
 
@@ -108,39 +99,3 @@ async def test_a_browser_that_takes_nothing_for_long_is_let_go(monkeypatch: pyte
 
         assert await closed_with(browser) == pull_socket.CLOSE_BEHIND
         assert server.frames("delta") == 0
-
-
-@contextmanager
-def a_uvicorn() -> Iterator[tuple["subprocess.Popen[str]", Callable[[], Any]]]:
-    """A real uvicorn that runs `firehose`, and a function that connects to it."""
-    [port] = free_ports(1)
-
-    def connected() -> Any:
-        return connect(f"ws://127.0.0.1:{port}/", max_queue=1, max_size=None, open_timeout=DEADLINE_SECONDS)
-
-    command = [sys.executable, "-m", "tests.stations.flooding_server", str(port)]
-    with subprocess.Popen(command, cwd=Path(settings.BASE_DIR), stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout and process.stdout.readline().strip() == "ready"
-            yield process, connected
-        finally:
-            process.kill()
-
-
-@on_a_loop
-async def test_the_production_servers_send_waits_for_a_client_that_does_not_read():
-    with a_uvicorn() as (process, connected):
-        async with connected() as client:
-            await client.send("a word")
-            word, count = process.stdout.readline().split()
-            assert (word, int(count) < flooding_server.FRAMES_MAX) == ("waits", True)
-
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                told = [await client.recv() for _ in range(int(count) + 2)]
-
-            assert told == [*[flooding_server.FRAME] * (int(count) + 1), "the last"]
-
-
-def test_the_sockets_are_where_the_protocol_says():
-    paths = [str(pattern.pattern) for pattern in (*sockets_for_all, *sockets_with_user)]
-    assert paths == ["ws/stations/", "ws/producer/"]

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from stations.models import Station
-from stations.services.neighbours import metres_between, neighbours
+from stations.services.neighbours import metres_between
 from tests.browser.nearest_reference import POINTS
 from tests.browser.nearest_reference import metres_between as reference
 from tests.stations.socket_client import key, polled, state
@@ -50,11 +50,6 @@ def test_the_page_says_how_to_go_there_how_old_it_is_and_what_the_feed_said() ->
     assert "As of <time" in page
     raw = json.loads(page.partition('<pre id="raw"')[2].partition(">")[2].partition("</pre>")[0])
     assert (raw["id"], raw["name"], raw["lat"]) == ("simulator/lyon-1", "HERE", 45.76)
-
-
-@pytest.mark.usefixtures("_stations")
-def test_a_station_alone_has_no_neighbours() -> None:
-    assert neighbours(Station.objects.get(name="FAR")) == []
 
 
 def test_distances_are_those_of_a_reference_everywhere() -> None:

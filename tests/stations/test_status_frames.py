@@ -29,16 +29,6 @@ def told(status: StatusFrames, after: int) -> list[str]:
     return [frame["message"] for frame in frames]
 
 
-def test_who_keeps_pace_is_told_each_remark_once() -> None:
-    status = begun()
-    status.add(remark(1))
-    held = status.number
-    status.add(remark(2))
-
-    assert told(status, held) == ["remark 2"]
-    assert told(status, status.number) == []
-
-
 def test_who_comes_is_told_the_newest_ten_as_a_list_the_oldest_of_them_first() -> None:
     status = begun(remarks=12)
     status.add(remark(12))
@@ -57,15 +47,6 @@ def test_fifty_missed_remarks_are_told_one_by_one_and_of_more_only_the_newest() 
 
     assert told(status, held) == ["list:", *(f"remark {number}" for number in range(41, 51))]
     assert told(status, held + 1) == [f"remark {number}" for number in range(1, 51)]
-
-
-def test_a_remark_that_the_rows_had_already_is_not_told_again() -> None:
-    status = begun(remarks=1)
-    held = status.number
-
-    status.add(remark(0))
-
-    assert told(status, held) == []
 
 
 def test_a_deleted_remark_is_told_and_not_listed_any_more() -> None:

@@ -45,54 +45,6 @@ def test_a_row_that_turned_bad_marks_its_station_with_the_reason(
     ]
 
 
-@pytest.mark.parametrize("contract", ["", "paris", "lyonn"])
-def test_a_feed_of_one_city_marks_the_station_whose_row_names_another(
-    contract: str, server: AnsweringServer, feed_of: FeedOf
-):
-    feed = feed_of("lyon")
-    ask(server, feed, *GOOD_ROWS, v3(22))
-
-    ask(server, feed, *GOOD_ROWS, v3(22, contractName=contract))
-
-    marked = Station.objects.exclude(bad="")
-    assert [(one.number, one.bad, one.gone) for one in marked] == [(22, Bad.OTHER_CONTRACT.value, False)]
-
-
-LOST = {  # rows of which nobody can say whose they are
-    "number 0": v3(0),
-    "a number below zero": v3(-27),
-    "a number beyond belief": v3(2**40),
-    "a number beyond belief, and no counts": v3(2**40, bikes=None),
-    "no contract": v3(27, contractName=""),
-    "a contract that is no name": v3(27, contractName="lyon/27"),
-    "a contract that is no name, and no counts": v3(27, contractName="lyon/27", bikes=None),
-}
-
-
-@pytest.mark.parametrize("row", LOST.values(), ids=LOST)
-def test_a_row_that_no_longer_says_whose_it_is_takes_no_station_off_the_map(
-    row: dict[str, Any], server: AnsweringServer, feed_of: FeedOf
-):
-    feed = feed_of(None)
-    ask(server, feed, *GOOD_ROWS, v3(27))
-
-    ask(server, feed, *GOOD_ROWS, row)
-
-    assert not Station.objects.get(number=27).gone
-    assert not Station.objects.exclude(bad="").exists()
-
-
-@pytest.mark.parametrize("row", [v3(22, contractName="paris"), v3(22, bikes=None)])
-def test_a_bad_row_before_a_good_one_of_the_same_number_marks_nobody(
-    row: dict[str, Any], server: AnsweringServer, feed_of: FeedOf
-):
-    feed = feed_of("lyon")
-
-    ask(server, feed, *GOOD_ROWS, row, v3(22))
-
-    assert Station.objects.get(number=22).bad == ""
-
-
 def test_as_long_as_it_stays_unreadable_the_first_reason_and_time_stand(server: AnsweringServer, feed_of: FeedOf):
     feed = feed_of()
     ask(server, feed, *GOOD_ROWS, v3(27))
@@ -130,15 +82,6 @@ def test_an_answer_of_bad_rows_only_fails_and_marks_each_station_it_names(server
     assert marks == {27: Bad.COUNTS.value, 28: Bad.COUNTS_RANGE.value, 29: ""}
 
     poller.poll()
-
-    assert not Station.objects.exclude(bad="").exists()
-
-
-def test_a_number_given_twice_marks_nobody(server: AnsweringServer, feed_of: FeedOf):
-    feed = feed_of()
-    ask(server, feed, *GOOD_ROWS)
-
-    ask(server, feed, *GOOD_ROWS, BAD_ROWS[Bad.DUPLICATE])
 
     assert not Station.objects.exclude(bad="").exists()
 

@@ -39,17 +39,6 @@ def test_a_feed_that_fails_for_long_is_told_once(town: Town, asks: Asks) -> None
     assert subjects() == ["No new figures come – BELLECOUR"]
 
 
-def test_a_feed_that_works_again_and_then_fails_is_told_again(town: Town, asks: Asks) -> None:
-    asks("feed")
-    fail(minutes=11)
-    town.wait(minutes=50)
-    town.wait(minutes=16)
-
-    fail(minutes=11)
-
-    assert len(subjects()) == 2
-
-
 def test_a_failing_feed_ends_no_other_alert_and_begins_none(town: Town, asks: Asks) -> None:
     asks("bikes")
 

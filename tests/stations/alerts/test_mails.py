@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from eventbus import clock, publish
 from eventbus.testing import published_events, settle
-from stations.alerts.episodes import ENDS_AFTER, REST
+from stations.alerts.episodes import REST
 from stations.alerts.mail import FRESH
 from stations.events import StationAlertDue
 from stations.models import Alert, Station
@@ -76,17 +76,6 @@ def test_an_episode_ends_well_above_the_number_and_the_next_is_told_after_a_rest
     assert len(subjects()) == 2, "it is still short when the rest is over"
 
 
-def test_an_episode_ends_after_a_while_of_recovery_too(town: Town, asks: Asks) -> None:
-    asks()
-    town.poll(bikes=2)
-    town.poll(bikes=3)
-
-    town.poll(bikes=2, minutes=ENDS_AFTER / timedelta(minutes=1))
-    town.wait(minutes=REST / timedelta(minutes=1))
-
-    assert len(subjects()) == 2
-
-
 def test_quiet_hours_are_those_of_the_rider_and_what_is_over_by_then_is_not_told(town: Town, asks: Asks) -> None:
     asks(quiet_from="13:00", quiet_until="15:00", zone="Europe/Paris")  # it is 14:00 there
     asks(quiet_from="13:00", quiet_until="15:00", zone="UTC")  # it is 12:00 there
@@ -97,16 +86,6 @@ def test_quiet_hours_are_those_of_the_rider_and_what_is_over_by_then_is_not_told
     assert len(subjects()) == 1
     town.wait(minutes=10)
     assert len(subjects()) == 2
-
-
-def test_what_is_over_when_the_quiet_hours_end_is_not_told(town: Town, asks: Asks) -> None:
-    asks(quiet_from="13:00", quiet_until="15:00", zone="Europe/Paris")
-    town.poll(bikes=2)
-    town.poll(bikes=9)
-
-    town.wait(hours=2)
-
-    assert subjects() == []
 
 
 def test_what_is_so_already_when_one_asks_is_told_the_next_time(town: Town, asks: Asks) -> None:
@@ -173,19 +152,6 @@ def test_a_message_that_comes_too_late_or_twice_is_not_sent(town: Town, asks: As
     Alert.objects.update(told_episode=0, told_at=None)  # as a backup from just before the mail has it
     clock.advance(minutes=FRESH / timedelta(minutes=1) + 1)
     tell_again(told)
-
-    assert len(subjects()) == 1
-
-
-def test_what_begins_while_a_feed_is_silent_for_long_is_not_told(town: Town, asks: Asks) -> None:
-    """So a site that was restored from a backup repeats no mail of the time since then."""
-    asks()
-
-    town.poll(bikes=2, minutes=90)
-    town.poll(bikes=1)
-    assert subjects() == []
-    town.poll(bikes=9)
-    town.poll(bikes=1)
 
     assert len(subjects()) == 1
 

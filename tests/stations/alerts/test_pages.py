@@ -34,10 +34,6 @@ def test_the_page_of_a_station_has_the_form_for_riders_and_a_link_for_others(tow
     assert "<form" not in for_others.partition('id="alerts-title"')[2].partition("</section>")[0]
 
 
-def test_who_has_no_alert_is_told_where_to_make_one(town: Town, browser: Client) -> None:
-    assert "No alert yet." in text_of(browser.get(LIST))
-
-
 def test_an_alert_is_listed_with_how_it_is_there_now(town: Town, browser: Client, asks: Asks) -> None:
     asks(quiet_from="22:00", quiet_until="06:30", zone="Europe/Paris")
     town.poll(bikes=1)
@@ -61,16 +57,6 @@ def test_a_rider_changes_pauses_and_deletes_an_alert(town: Town, browser: Client
     assert "Paused" in text_of(browser.get(LIST))
     browser.post(reverse("stations:delete_alert", args=[alert.id]))
     assert not Alert.objects.exists()
-
-
-@pytest.mark.parametrize("name", ["alert", "pause_alert", "delete_alert"])
-def test_another_persons_alert_is_not_found(town: Town, asks: Asks, name: str, admin_client: Client) -> None:
-    alert = asks()
-
-    answer = admin_client.post(reverse(f"stations:{name}", args=[alert.id]), {"kind": "closed"})
-
-    assert answer.status_code == 404, "not even for staff"
-    assert Alert.objects.get().kind == "bikes"
 
 
 @pytest.mark.parametrize(
@@ -133,25 +119,10 @@ def test_an_account_without_a_confirmed_address_gets_no_alert(town: Town, browse
     assert not Alert.objects.exists()
 
 
-@pytest.mark.parametrize("named", ["simulator/none", "jcdecaux-dublin/1"])
-def test_there_is_no_alert_at_a_station_that_nobody_knows(town: Town, browser: Client, named: str) -> None:
-    assert browser.get(f"/stations/alerts/new/{named}/").status_code == 404
-
-
 def test_where_bikes_stand_anywhere_nobody_asks_for_stands(town: Town, browser: Client) -> None:
     Station.objects.update(stands=None)
 
     assert browser.post(NEW, {"kind": "stands", "threshold": 3}).status_code == 422
-
-
-def test_a_site_without_accounts_has_stations_and_no_alerts(
-    town: Town, browser: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr("mcommerce.accounts.apps.AccountsConfig.contact_of")
-
-    assert browser.get(LIST).status_code == 404
-    page = browser.get("/stations/simulator/lyon-1/")
-    assert (page.status_code, "alerts-title" in text_of(page)) == (200, False)
 
 
 def test_a_changed_alert_tells_no_episode_of_before(town: Town, asks: Asks, mailoutbox: Any) -> None:

@@ -78,29 +78,6 @@ def test_a_program_that_fails_is_asked_again_then_given_up_and_calls_no_operator
     assert not DeadLetter.objects.exists()
 
 
-def test_a_program_that_works_again_is_told_once(town: Town, asks: Asks, receiver: Receiver) -> None:
-    receiver.status = 503
-    asks(webhook=receiver.url)
-    town.poll(bikes=2)
-    receiver.status = 204
-
-    for pause in PAUSES:
-        town.wait(seconds=pause / timedelta(seconds=1))
-
-    assert len(receiver.posts) == 2
-    assert Alert.objects.get().webhook_error == ""
-
-
-def test_a_program_is_left_alone_in_quiet_hours(town: Town, asks: Asks, receiver: Receiver) -> None:
-    asks(webhook=receiver.url, quiet_from="13:00", quiet_until="15:00", zone="Europe/Paris")
-    town.poll(bikes=2)
-    assert receiver.posts == []
-
-    town.wait(hours=1)
-
-    assert len(receiver.posts) == 1
-
-
 @pytest.mark.parametrize(
     "address",
     [

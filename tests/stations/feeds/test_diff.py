@@ -55,32 +55,12 @@ def test_one_kind_out_and_the_other_in_is_both_although_the_total_stands_still()
     assert (change.taken, change.taken_electrical, change.returned, change.returned_electrical) == (1, 0, 1, 1)
 
 
-def test_bikes_beyond_the_two_kinds_are_counted_too():
-    """In Lyon 7 stations of 448 hold more bikes than mechanical and electrical ones."""
-    change = change_of(bikes=12, mechanical=7)
-
-    assert (change.taken, change.returned) == (0, 2)
-
-
-def test_a_feed_that_does_not_tell_the_kinds_says_only_how_many():
-    change = change_of(replace(STATE, mechanical=None, electrical=None), bikes=12)
-
-    assert (change.returned, change.returned_electrical, change.taken_electrical) == (2, None, None)
-
-
 def test_closing_opening_falling_silent_and_growing_are_told():
     assert change_of(status="CLOSED").kinds == (Kind.CLOSED,)
     assert change_of(replace(STATE, status="CLOSED"), status="OPEN").kinds == (Kind.OPENED,)
     assert change_of(connected=False).kinds == (Kind.SILENT,)
     assert change_of(capacity=22).kinds == (Kind.CAPACITY,)
     assert change_of(status="CLOSED", bikes=0, mechanical=0, electrical=0).kinds == (Kind.TAKEN, Kind.CLOSED)
-
-
-def test_a_new_name_or_a_stand_repaired_is_something_else():
-    assert change_of(name="BELLECOUR SUD").kinds == (Kind.OTHER,)
-    assert change_of(stands=9).kinds == (Kind.OTHER,)
-    assert change_of(replace(STATE, connected=False), connected=True).kinds == (Kind.OTHER,)
-    assert change_of(replace(STATE, status="CLOSED"), status="MAINTENANCE").kinds == (Kind.OTHER,)
 
 
 HELD_BOTH = {BELLECOUR: Held(7, STATE, NOON), TERREAUX: Held(3, STATE, NOON)}
@@ -92,10 +72,6 @@ def test_a_station_that_a_complete_answer_lacks_is_gone_once():
     assert (change.key, change.kinds, change.version, change.state.gone) == (TERREAUX, (Kind.GONE,), 4, True)
     assert (change.state.bikes, change.taken) == (10, 0)
     assert diff(HELD_BOTH | {TERREAUX: Held(4, change.state, NOON)}, fetched(reading())) == []
-
-
-def test_nobody_is_gone_when_the_answer_has_no_good_row():
-    assert diff(HELD_BOTH, fetched(bad=2)) == []
 
 
 def test_a_station_whose_row_is_bad_is_not_gone():

@@ -138,16 +138,6 @@ def test_minus_one_everywhere_is_a_failed_poll_with_its_reason(served: GbfsServe
     assert (failed.value.reason, failed.value.detail) == (Failure.NOTHING_GOOD, "8 counts negative or beyond belief")
 
 
-def test_a_nameless_row_with_bikes_is_called_by_its_id(served: GbfsServer) -> None:
-    rows = {
-        "station_information": [info("a", name=""), info("b", name="")],
-        "station_status": [status("a"), status("b", num_bikes_available=0)],
-    }
-    url = served.system("nameless", **{name: stations(one) for name, one in rows.items()})
-
-    assert {one: state.name for one, state in told(fetch(url)).items()} == {"a": "a"}
-
-
 def test_vehicle_availability_counts_what_the_status_does_not(served: GbfsServer) -> None:
     """Version 3.1, of systems whose vehicles are booked ahead."""
     row = status()

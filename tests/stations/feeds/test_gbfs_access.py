@@ -86,10 +86,3 @@ def test_addresses_inside_private_networks_are_not_asked(
 )
 def test_a_feed_has_a_short_name(entry: str, name: str) -> None:
     assert name_of(entry) == name
-
-
-def test_long_addresses_that_differ_have_names_that_differ() -> None:
-    names = {name_of(f"gbfs:https://example.org/{'x' * 100}/{n}/gbfs.json?key={n}") for n in range(3)}
-
-    assert len(names) == 3
-    assert max(map(len, names)) <= 65

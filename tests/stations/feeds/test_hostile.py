@@ -1,20 +1,16 @@
 """A feed that writes nonsense, by mistake or on purpose, ends no poll and breaks no page."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.http import Http404
-from django.test import RequestFactory
 
 from outside.http import is_public
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import Bad, PollFailed, updated_at
-from stations.feeds.formats.gbfs import STATIONS_MAX, TTL_SECONDS_MAX, ttl_of
+from stations.feeds.formats.gbfs import STATIONS_MAX
 from stations.feeds.formats.gbfs_rows import time_of
 from stations.feeds.validation import is_station_id, text_of
-from stations.views.map_file import map_file, map_file_address
 from tests.stations.gbfs_server import GbfsServer, feed_of, fetch, info, stations, status, told
 
 LAST_SECOND = 253_402_300_799  # of the year 9999
@@ -55,10 +51,6 @@ def test_a_number_that_nothing_can_hold_is_a_bad_row(served: GbfsServer) -> None
     fetched = fetch(url)
 
     assert (set(told(fetched)), fetched.bad[Bad.COORDINATES]) == ({"b"}, 1)
-
-
-def test_such_a_ttl_is_one_day() -> None:
-    assert [ttl_of({"ttl": ttl}) for ttl in (HUGE, -HUGE, 60, "60", None)] == [TTL_SECONDS_MAX, 0, 60, 0, 0]
 
 
 def test_an_address_that_is_none_matters_only_where_it_is_asked(served: GbfsServer) -> None:
@@ -122,11 +114,3 @@ def test_a_text_of_megabytes_is_cut_before_it_is_kept() -> None:
 def test_old_ways_to_write_a_private_address_are_private(address: str) -> None:
     assert not is_public(address)
     assert is_public("2606:4700::1111")
-
-
-def test_a_map_file_that_went_away_breaks_no_page(tmp_path: Path, settings: Any) -> None:
-    settings.STATIONS_MAP_FILE = str(tmp_path / "gone.pmtiles")
-
-    assert map_file_address() == ""
-    with pytest.raises(Http404):
-        map_file(RequestFactory().get("/stations/map.pmtiles"))

@@ -1,6 +1,5 @@
 """Feeds that are down, slow, lying or forbidding: each ends as one sentence with a remedy, and none tells the key."""
 
-import codecs
 import gzip
 import io
 import logging
@@ -17,7 +16,7 @@ from stations.feeds.feed_errors import (
     retry_after_seconds,
 )
 from stations.feeds.feed_interface import PollFailed
-from stations.feeds.formats.jcdecaux import JCDecauxFeed, UnknownVersion
+from stations.feeds.formats.jcdecaux import JCDecauxFeed
 from stations.feeds.http import (
     ANSWER_BYTES_MAX,
     ATTEMPTS_MAX,
@@ -99,57 +98,10 @@ def test_what_will_not_pass_is_not_asked_again(status: int, server: AnsweringSer
     assert len(server.asked) == 1
 
 
-def test_waits_between_attempts_grow_and_are_not_all_alike(server: AnsweringServer, feed_of: FeedOf):
-    server.will_answer(Answer(status=503))
-    waits: list[float] = []
-
-    for _ in range(5):
-        failure_of(feed_of(sleep=waits.append, backoff_seconds=0.1))
-
-    assert all(0.1 <= wait <= 0.2 for wait in waits[::2])
-    assert all(0.2 <= wait <= 0.4 for wait in waits[1::2])
-    assert len(set(waits)) == len(waits)
-
-
-def test_no_attempt_starts_after_the_time_of_the_poll(server: AnsweringServer, feed_of: FeedOf):
-    server.will_answer(Answer(status=503))
-
-    failure_of(feed_of(backoff_seconds=60))
-
-    assert len(server.asked) == 1
-
-
 def test_a_packed_answer_is_unpacked(server: AnsweringServer, feed_of: FeedOf):
     server.will_answer(Answer(gzip.compress(GOOD), headers={"Content-Encoding": "gzip"}))
 
     assert len(feed_of().fetch().readings) == 1
-
-
-def test_one_contract_or_all_are_asked_for_with_the_key(server: AnsweringServer, feed_of: FeedOf):
-    server.will_answer(Answer(GOOD))
-
-    feed_of("Lyon").fetch()
-    feed_of(None).fetch()
-
-    assert server.asked == [f"/vls/v3/stations?contract=lyon&apiKey={KEY}", f"/vls/v3/stations?apiKey={KEY}"]
-
-
-def test_contracts_are_listed_by_their_folded_names_without_those_of_no_city(server: AnsweringServer, feed_of: FeedOf):
-    city = {"name": "Lyon", "commercial_name": "Vélo'V", "country_code": "FR", "cities": ["Lyon", "Villeurbanne"]}
-    server.will_answer([city, {"name": "jcdecauxbike", "commercial_name": None, "country_code": None, "cities": None}])
-
-    (contract,) = feed_of(None).contracts()
-
-    assert contract == ("lyon", "Vélo'V", "FR", ("Lyon", "Villeurbanne"))
-    assert server.asked == [f"/vls/v3/contracts?apiKey={KEY}"]
-
-
-def test_this_machine_may_be_asked_without_a_key(server: AnsweringServer, feed_of: FeedOf):
-    server.will_answer(Answer(GOOD))
-
-    feed_of(key="").fetch()
-
-    assert server.asked == ["/vls/v3/stations?contract=lyon"]
 
 
 @pytest.mark.parametrize(
@@ -166,11 +118,6 @@ def test_this_machine_may_be_asked_without_a_key(server: AnsweringServer, feed_o
 )
 def test_an_address_that_must_not_be_asked_is_refused_with_the_remedy(base_url: str, key: str, reason: Failure):
     assert failure_of(JCDecauxFeed(base_url=base_url, key=key)).reason == reason
-
-
-def test_a_version_that_nobody_can_read_is_refused():
-    with pytest.raises(UnknownVersion, match="/vls/v1 or /vls/v3"):
-        JCDecauxFeed(base_url="https://api.jcdecaux.com/vls/v2", key=KEY)
 
 
 @pytest.fixture
@@ -211,18 +158,6 @@ def test_no_failed_poll_tells_the_key(
     assert KEY not in all_that_is_logged.getvalue()
 
 
-def test_neither_silence_nor_absence_tells_the_key(
-    server: AnsweringServer, feed_of: FeedOf, all_that_is_logged: io.StringIO
-):
-    server.will_never_answer()
-
-    silent = failure_of(feed_of(read_seconds=0.05))
-    absent = failure_of(feed_of(base_url="http://127.0.0.1:1/vls/v3"))
-
-    assert KEY not in told(silent) + told(absent)
-    assert KEY not in all_that_is_logged.getvalue()
-
-
 def test_a_good_poll_is_logged_with_the_key_covered(
     server: AnsweringServer, feed_of: FeedOf, all_that_is_logged: io.StringIO
 ):
@@ -234,12 +169,6 @@ def test_a_good_poll_is_logged_with_the_key_covered(
     assert "contract=lyon&apiKey=***" in all_that_is_logged.getvalue()
     assert KEY not in all_that_is_logged.getvalue()
     assert KEY not in repr(feed)
-
-
-def test_a_mark_of_byte_order_before_the_answer_is_read_past(server: AnsweringServer, feed_of: FeedOf):
-    server.will_answer(Answer(codecs.BOM_UTF8 + GOOD))
-
-    assert len(feed_of().fetch().readings) == 1
 
 
 @pytest.mark.parametrize("status", [429, 503])

@@ -3,14 +3,11 @@
 from collections import Counter
 from collections.abc import Callable
 
-import msgspec
-
 from stations.events import Kind
 from stations.feeds.feed_interface import Held, Key, diff
 from stations.feeds.formats.jcdecaux import JCDecauxFeed
 from tests.stations.feed_server import AnsweringServer
 from tests.stations.recorded_feeds import (
-    CONTRACTS_V1,
     DUBLIN_V1,
     LYON_V3,
     ROUEN_29_V1,
@@ -51,14 +48,6 @@ def test_an_open_station_that_never_reported_is_a_station(server: AnsweringServe
     assert (reading.state.status, reading.reported_at) == ("OPEN", None)
 
 
-def test_contracts_of_2018_in_capitals_are_the_contracts_of_today(server: AnsweringServer, feed_of: FeedOf):
-    server.will_answer(recorded(CONTRACTS_V1))
-
-    contracts = feed_of(None, base_url=server.url_v1).contracts()
-
-    assert {"lyon", "dublin", "toulouse"} <= {contract.name for contract in contracts}
-
-
 def test_dublin_in_five_minutes_changes_at_6_and_22_stations_of_114(server: AnsweringServer, feed_of: FeedOf):
     server.will_answer(*map(recorded, DUBLIN_V1))
     feed = feed_of("dublin", base_url=server.url_v1)
@@ -73,14 +62,3 @@ def test_dublin_in_five_minutes_changes_at_6_and_22_stations_of_114(server: Answ
     assert [len(changes) for changes in polls] == [114, 6, 22]
     assert {kind for change in polls[0] for kind in change.kinds} == {Kind.APPEARED}
     assert {kind for changes in polls[1:] for change in changes for kind in change.kinds} == {Kind.TAKEN, Kind.RETURNED}
-
-
-def test_whoever_counts_heartbeats_sees_26_and_60_changes_where_6_and_22_are():
-    answers = [{row["number"]: row for row in msgspec.json.decode(recorded(name))} for name in DUBLIN_V1]
-
-    moved = [
-        sum(before[number] != after[number] for number in after)
-        for before, after in zip(answers, answers[1:], strict=False)
-    ]
-
-    assert moved == [26, 60]

@@ -9,8 +9,7 @@ import pytest
 from outside.circuit_breaker import FAILURES_MAX, REST_SECONDS
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import PollFailed
-from stations.feeds.formats.jcdecaux import WORLD_BYTES_MAX, JCDecauxFeed
-from stations.feeds.http import ANSWER_BYTES_MAX
+from stations.feeds.formats.jcdecaux import JCDecauxFeed
 from tests.outside.raw_server import Said, drip, drip_of_headers, flood, mumbling, saying
 from tests.stations.feed_server import Answer, AnsweringServer, encoded
 from tests.stations.rows import v3
@@ -42,15 +41,6 @@ def test_neither_a_drip_nor_a_flood_holds_the_poller(said: Said, reason: Failure
         feed = feed_of(base_url=f"{mumbler.url}/vls/v3", read_seconds=seconds, budget_seconds=seconds)
 
         assert reason_of(feed) is reason
-
-
-def test_all_contracts_may_be_longer_than_one(server: AnsweringServer, feed_of: FeedOf) -> None:
-    server.will_answer(Answer(GOOD + b" " * ANSWER_BYTES_MAX))
-    assert len(feed_of(None).fetch().readings) == 1
-    assert reason_of(feed_of("lyon")) is Failure.TOO_LARGE
-
-    server.will_answer(Answer(GOOD + b" " * WORLD_BYTES_MAX))
-    assert reason_of(feed_of(None)) is Failure.TOO_LARGE
 
 
 def test_a_feed_that_fails_again_and_again_is_left_alone_for_a_while(

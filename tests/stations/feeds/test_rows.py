@@ -94,15 +94,6 @@ def test_a_bad_row_is_counted_by_its_reason_and_ends_nothing(reason: Bad, server
     assert len(fetched.readings) == len(GOOD_ROWS)
 
 
-def test_all_kinds_of_bad_rows_at_once_leave_the_good_ones(server: AnsweringServer, feed_of: FeedOf):
-    server.will_answer([*GOOD_ROWS, *BAD_ROWS.values()])
-
-    fetched = feed_of().fetch()
-
-    assert fetched.bad == dict.fromkeys(BAD_ROWS, 1)
-    assert len(fetched.readings) == len(GOOD_ROWS)
-
-
 MORE_BAD_ROWS = [
     (Bad.NOT_AN_OBJECT, None),
     (Bad.NOT_AN_OBJECT, [1, 2]),

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from eventbus.models import LeaseRow
-from stations.forecast import forecaster, written
+from stations.forecast import written
 from stations.forecast.forecaster import Forecaster, ForecasterThread, Stopped
 from stations.history.samples import DAY_MS, HOUR_MS, MINUTE_MS, moment, start_of
 from stations.models import FeedSpan, Forecast, ForecastLesson, ForecastScore, PollRun
@@ -72,16 +72,6 @@ def test_a_process_that_ends_leaves_the_day_to_the_next(noon: None, monkeypatch:
 
     Forecaster().step()
     assert ForecastLesson.objects.count() == DAYS - 1
-
-
-def test_data_that_the_operator_left_to_grow_old_is_not_forecast(noon: None, settings: Any, monkeypatch: Any) -> None:
-    PollRun.objects.update(updated_at=moment(NOON - 2 * HOUR_MS))
-    monkeypatch.setattr("stations.live.feed_health.is_simulated", lambda feed: False)
-
-    forecaster.Forecaster().step()
-
-    assert ForecastLesson.objects.exists()
-    assert not Forecast.objects.exists()
 
 
 def test_programs_read_the_forecast_of_a_station(noon: None) -> None:

@@ -2,23 +2,18 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from html import unescape
-from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.test import Client
 
-from eventbus.testing import settle
 from stations.forecast import written
 from stations.forecast.forecaster import Forecaster
 from stations.history.samples import HOUR_MS, MINUTE_MS, moment, start_of
 from stations.models import FeedSpan, Forecast, ForecastLesson, ForecastScore, PollRun, Station
-from stations.polling.poller import Poller
 from tests.stations.forecast.simulated_weeks import CITY, FIRST, write_weeks
-from tests.stations.recorded_feeds import DUBLIN_V1, needs_recorded, recorded
 
 DAYS = 6
 NOON = start_of(FIRST + timedelta(days=DAYS)) + 12 * HOUR_MS
@@ -112,13 +107,6 @@ def test_a_forecast_is_not_shown_once_it_is_past(today: Callable[[], None], bus_
     assert "next quarter of an hour" in read()
 
 
-def test_while_the_feed_is_silent_nothing_is_forecast(today: Callable[[], None]) -> None:
-    FeedSpan.objects.update(until=moment(NOON - 1))
-    today()
-
-    assert not Forecast.objects.exists()
-
-
 def test_without_three_full_days_the_page_says_so(bus_clock: Any) -> None:
     live_since(2, bus_clock)
     Forecaster().step()
@@ -149,20 +137,3 @@ def test_who_walks_is_told_the_station_with_the_best_chance(today: Callable[[], 
     assert "on foot from here: STATION 2 , 39 min, 98 % table" in read()
     Station.objects.filter(number=2).update(status="CLOSED")
     assert "on foot from here" not in read()
-
-
-@needs_recorded
-@pytest.mark.django_db(transaction=True)
-def test_three_recorded_answers_of_dublin_are_too_few(server: Any, feed_of: Any, bus_clock: Any, settings: Any) -> None:
-    settings.STATIONS_FEEDS = ["jcdecaux:dublin"]
-    server.will_answer(*map(recorded, DUBLIN_V1), b"[]")
-    poller = Poller(feed_of("dublin", base_url=server.url_v1))
-    for second in (0, 44, 300):
-        bus_clock.hold(datetime(2025, 2, 22, 19, 6, 7, tzinfo=UTC) + timedelta(seconds=second))
-        assert poller.poll().outcome == "ok"
-    settle()
-    Forecaster().step()
-
-    told = StringIO()
-    call_command("forecast_scores", city="dublin", stdout=told)
-    assert "no day is scored yet" in told.getvalue()

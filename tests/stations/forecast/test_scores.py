@@ -23,7 +23,7 @@ GAINS_MIN = {30: 0.10, 60: 0.15}  # of the model over the table
 
 @pytest.mark.django_db
 def test_on_simulated_weeks_the_model_beats_the_table(bus_clock: Any) -> None:
-    write_weeks(LEARNED + SCORED, stations=19)
+    write_weeks(LEARNED + SCORED, stations=8)
     learn_weeks(LEARNED + SCORED)
     for number in range(LEARNED, LEARNED + SCORED):
         forecast_day(FIRST + timedelta(days=number), bus_clock, every=timedelta(minutes=30))

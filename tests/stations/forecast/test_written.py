@@ -90,27 +90,6 @@ def test_a_lesson_that_counted_what_its_day_does_not_hold_is_found(weeks: None) 
     assert ["the lesson differs from its day" in one for one in audit.faults_of(CITY)] == [True]
 
 
-def test_what_was_made_before_its_last_day_was_learned_is_no_fault(
-    weeks: None, bus_clock: Any, monkeypatch: Any
-) -> None:
-    monkeypatch.setattr("stations.forecast.learning.DAYS_LOOKED_AT", 4)
-    forecast_day(TODAY + timedelta(days=1), bus_clock, every=24 * HOUR)
-    learn(CITY, TODAY)
-
-    assert [row.learned_until for row in Forecast.objects.all()] == [TODAY - timedelta(days=1)]
-    assert [one for one in audit.faults_of(CITY) if "lesson" not in one] == []
-
-
-def test_what_is_forgotten_is_no_fault(weeks: None, bus_clock: Any, settings: Any) -> None:
-    forecast_day(TODAY, bus_clock, every=8 * HOUR)
-    settings.STATIONS_HISTORY_DAYS = 3
-    bus_clock.advance(days=4)
-    StationDay.objects.all().delete()
-    FeedSpan.objects.all().delete()
-
-    assert list(audit.faults_of(CITY)) == []
-
-
 def test_nothing_is_written_once_the_first_horizon_is_near(weeks: None, bus_clock: Any) -> None:
     bus_clock.hold(moment(start_of(TODAY) + 11 * MINUTE_MS))
 

@@ -68,16 +68,6 @@ def test_a_station_that_changed_last_before_the_border_is_known_after_it(station
     assert bikes_on(station, TEN_DAYS - 1) == {5.0}
 
 
-def test_a_step_of_packing_with_nothing_left_to_do_does_nothing(station: Station) -> None:
-    answered_for(2)
-    last = days.last_full_day(FEED)
-    assert last is not None
-
-    days._pack(station.pk, FEED, last)  # another process forgot the changes after this one had found them
-
-    assert not StationDay.objects.exists()
-
-
 @pytest.fixture
 def second() -> Station:
     """A station of the same city, whose days are packed after the first one's."""
@@ -106,15 +96,6 @@ def test_a_city_is_whole_while_a_day_is_being_packed(
     assert {pk: {hour.mean for hour in some} for pk, some in hours.items()} == {station.pk: {5.0}, second.pk: {7.0}}
     pack_all()
     assert reading.city_hours(FEED, "lyon", (MAY + timedelta(days=3)).date()) == hours
-
-
-def test_a_city_is_not_played_into_the_future(client: Client, station: Station, settings: Any) -> None:
-    settings.STATIONS_FEEDS = [FEED]
-    asked = [START + TEN_DAYS * DAY_MS, START + TEN_DAYS * DAY_MS + HOUR_MS, 9_999_999_999_000]
-
-    got = [client.get(reverse("stations:moment", args=["lyon"]), {"at": at // 1000}).status_code for at in asked]
-
-    assert got == [200, 400, 400]
 
 
 def test_an_answer_of_a_clock_that_was_ahead_ends_no_history(station: Station) -> None:

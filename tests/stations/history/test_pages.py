@@ -66,18 +66,6 @@ def test_the_usual_day_is_the_median_of_the_same_weekday(client: Client, past: S
     assert charts_of(page_of(client, "?day=2026-05-05"))["usual"] == [], "a first week has no usual day"
 
 
-def test_a_week_has_its_sums_in_a_table(client: Client, past: Station) -> None:
-    rows = page_of(client, "?day=2026-05-20").context["week_days"]
-
-    assert [(row["hour"].lowest, row["hour"].highest, row["empty"], row["known"]) for row in rows] == [
-        (0, 8, 240, 1440)
-    ] * 7
-
-
-def test_a_day_of_which_nothing_is_known_says_so(client: Client, past: Station) -> None:
-    assert "Nothing is known of this day." in page_of(client, "?day=2026-04-01").content.decode()
-
-
 @pytest.mark.parametrize("query", ["?day=yesterday", "?day=2026-13-01", "?day=2027-01-01", "?day=0001-01-01"])
 def test_a_day_that_cannot_be_shown_is_refused(client: Client, past: Station, query: str) -> None:
     assert page_of(client, query).status_code == 400
@@ -106,21 +94,6 @@ def test_any_kept_moment_is_played(client: Client, past: Station, hours: int, bi
     assert told["stations"] == [[past.pk, bikes, 10, 0]]
     assert told["sums"] == {"stations": 1, "bikes": bikes, "stands": 10, "empty": int(bikes == 0), "full": 0}
     assert told["known"]
-
-
-def test_a_late_change_is_played_before_it_is_packed(client: Client, past: Station) -> None:
-    at = START + 9 * DAY_MS + 15 * HOUR_MS
-    record_change(change(at, version=200, bikes=3))
-
-    told = client.get(reverse("stations:moment", args=["lyon"]), {"at": at // 1000 + 60}).json()
-
-    assert told["sums"]["bikes"] == 3
-
-
-def test_a_moment_before_everything_is_empty_and_unknown(client: Client, past: Station) -> None:
-    told = client.get(reverse("stations:moment", args=["lyon"]), {"at": START // 1000 - 60}).json()
-
-    assert (told["stations"], told["known"]) == ([], False)
 
 
 @pytest.mark.parametrize("at", ["now", "-1", "9" * 30, "٣"])

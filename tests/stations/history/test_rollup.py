@@ -1,11 +1,10 @@
 """Hours are what one counts by looking at the stations all the time; however late, often or mixed up events come."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as tries
@@ -13,19 +12,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from eventbus.errors import LeaseLost
-from eventbus.testing import settle
 from stations.events import PollFinished, StationChanged
 from stations.feeds.feed_interface import Change
 from stations.history import days, packing, reading
 from stations.history.recording import record_answer, record_change
-from stations.history.samples import DAY_MS, HOUR_MS, Hour, Sample, hours_of, milliseconds, moment
+from stations.history.samples import DAY_MS, HOUR_MS, Hour, Sample, Span, milliseconds, moment
 from stations.models import FeedSpan, RecentChange, Station, StationDay, StationHours
-from stations.polling.poller import Poller
 from stations.services import recording
 from stations.services.station_events import changed_event
-from tests.stations.history.reference import counted
 from tests.stations.readings import BELLECOUR, STATE
-from tests.stations.recorded_feeds import DUBLIN_V1, needs_recorded, recorded
 
 FEED = BELLECOUR.feed
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
@@ -42,20 +37,6 @@ samples = st.builds(
     st.sampled_from([None, 0, 1]),
     st.sampled_from([0, 0, 1, 2]),
 )
-
-
-@tries(deadline=None, max_examples=40)
-@given(
-    st.lists(samples, max_size=12, unique_by=lambda one: one.at),
-    st.lists(seconds_of_three_hours, max_size=6, unique=True),
-)
-def test_hours_are_what_a_look_at_every_second_counts(some: list[Sample], ends: list[int]) -> None:
-    changes, ends = sorted(some), sorted(ends)
-    spans = list(zip(ends[::2], ends[1::2], strict=False))
-
-    hours = hours_of(changes, spans, START, START + 3 * HOUR_MS)
-
-    assert hours == counted(changes, spans, range(START, START + 3 * HOUR_MS, HOUR_MS), step=SECOND)
 
 
 @tries(deadline=None, max_examples=40)
@@ -127,6 +108,41 @@ class Month:
         return counted(known, self.spans, range(START, last, HOUR_MS), step=MINUTE)
 
 
+def counted(samples: Sequence[Sample], spans: Sequence[Span], hours: Iterable[int], *, step: int) -> list[Hour]:
+    """Return the hours that begin at these times, looked at in the middle of every `step` of milliseconds."""
+    look = _Look(samples, spans)
+    return [_hour(at, [look.at(one) for one in range(at + step // 2, at + HOUR_MS, step)], step) for at in hours]
+
+
+class _Look:
+    """The open station as it was at a time, None if nobody knew it. Asked with times that only grow."""
+
+    def __init__(self, samples: Sequence[Sample], spans: Sequence[Span]) -> None:
+        self.coming, self.spans, self.last = list(samples), list(spans), None
+
+    def at(self, look: int) -> Sample | None:
+        while self.coming and self.coming[0].at <= look:
+            self.last = self.coming.pop(0)
+        while self.spans and self.spans[0][1] <= look:
+            self.spans.pop(0)
+        answered = bool(self.spans) and self.spans[0][0] <= look
+        return self.last if self.last and answered and self.last.state == 0 else None
+
+
+def _hour(at: int, looks: list[Sample | None], step: int) -> Hour:
+    seen = [one for one in looks if one]
+    bikes = [one.bikes for one in seen]
+    return Hour(
+        at=at,
+        lowest=min(bikes, default=0),
+        highest=max(bikes, default=0),
+        bike_ms=sum(bikes) * step,
+        known_ms=len(seen) * step,
+        empty_ms=bikes.count(0) * step,
+        full_ms=[one.stands for one in seen].count(0) * step,
+    )
+
+
 def test_a_simulated_month_is_counted_exactly_whatever_comes_late_twice_or_mixed_up(station: Station) -> None:
     month = Month(seed=5)
     late = set(month.random.sample(range(900), 200))
@@ -177,14 +193,6 @@ def test_a_late_change_that_ends_a_day_is_carried_into_the_days_after_it(station
     assert {(hour.lowest, hour.mean) for hour in third} == {(9, 9.0)}
 
 
-def test_a_change_handled_twice_is_one_row_and_of_one_time_the_newest_version_stays(station: Station) -> None:
-    newer = change(START, version=2, bikes=7)
-    for event in (change(START, bikes=5), newer, newer, change(START, bikes=5)):
-        record_change(event)
-
-    assert RecentChange.objects.values_list("version", "bikes").get() == (2, 7)
-
-
 def test_an_answer_after_a_long_silence_begins_a_new_span_and_a_failed_poll_is_none(station: Station) -> None:
     hour = 60 * MINUTE
     for at in (0, MINUTE, MINUTE, 0, hour, hour + MINUTE):
@@ -223,29 +231,3 @@ def test_changes_are_forgotten_before_hours_and_both_by_the_settings(station: St
     assert (StationDay.objects.count(), StationHours.objects.count()) == (3, 6)
     assert reading.hours_between(station, START + 4 * DAY_MS, START + 5 * DAY_MS)[0].mean == STATE.bikes
     assert FeedSpan.objects.count() == 1
-
-
-@needs_recorded
-@pytest.mark.django_db(transaction=True)
-def test_recorded_answers_of_dublin_are_counted_as_by_hand(server: Any, feed_of: Any, bus_clock: Any) -> None:
-    answers = [msgspec.json.decode(recorded(name)) for name in DUBLIN_V1]
-    at = [datetime(2025, 2, 22, 19, *rest, tzinfo=UTC) for rest in ((6, 7), (6, 51), (11, 7))]
-    server.will_answer(*map(recorded, DUBLIN_V1), b"[]")
-    poller = Poller(feed_of("dublin", base_url=server.url_v1))
-
-    for when in at:
-        bus_clock.hold(when)
-        assert poller.poll().outcome == "ok"
-    settle()
-
-    begin = milliseconds(at[0].replace(minute=0, second=0))
-    times = [milliseconds(when) for when in at]
-    for station in Station.objects.filter(held="", bad=""):
-        rows = [next(row for row in rows if row["number"] == station.number) for rows in answers]
-        told = [
-            Sample(time, row["available_bikes"], None, row["available_bike_stands"], int(row["status"] != "OPEN"))
-            for time, row in zip(times, rows, strict=True)
-        ]
-        wanted = counted(told, [(times[0], times[-1])], [begin], step=SECOND)
-        assert reading.hours_between(station, begin, begin + HOUR_MS) == wanted
-    assert Station.objects.filter(held="", bad="").count() > 100

@@ -78,13 +78,6 @@ def test_a_shared_cache_keeps_one_answer_for_readers_of_all_languages_and_visito
     assert answer.content == Client().get(address).content
 
 
-def test_the_page_of_a_moment_that_is_none_is_still_kept_for_each_language(client: Client, lyon: str) -> None:
-    answer = client.get(f"{MOMENT}?at=soon", headers={"accept-language": "fr"})
-
-    assert (answer.status_code, answer.headers["Content-Language"]) == (400, "fr")
-    assert "Accept-Language" in answer.headers["Vary"]
-
-
 @pytest.mark.parametrize(
     ("accepts", "zipped"), [("gzip, br", True), ("gzip;q=0.5", True), ("gzip;q=0", False), ("br", False), ("", False)]
 )
@@ -96,14 +89,6 @@ def test_it_is_compressed_for_those_who_take_it(client: Client, lyon: str, accep
     assert (answer.headers.get("Content-Encoding") == "gzip") == zipped
     assert (gzip.decompress(answer.content) if zipped else answer.content) == plain.content
     assert answer.headers["ETag"] == plain.headers["ETag"]
-
-
-@pytest.mark.parametrize("address", [*EVERY_KIND, *OF_REST])
-def test_head_has_the_headers_and_no_body(client: Client, lyon: str, bus_clock: Any, address: str) -> None:
-    answer = client.head(address)
-
-    assert (answer.status_code, answer.content) == (200, b"")
-    assert answer.headers["ETag"] == client.get(address).headers["ETag"]
 
 
 @pytest.mark.parametrize("local", [False, True])
@@ -124,21 +109,6 @@ def test_without_its_database_it_asks_to_come_again(
     assert int(answer.headers["Retry-After"]) > 0
     assert "locked" not in answer.json()["error"]
     assert client.get(address).status_code == 200, "and it is back with its database"
-
-
-def test_a_browser_may_ask_with_conditions_from_another_site(client: Client, lyon: str) -> None:
-    answer = client.options(STATUS, headers={"origin": "https://elsewhere.example"})
-
-    assert answer.status_code == 204
-    assert "If-None-Match" in answer.headers["Access-Control-Allow-Headers"]
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
-
-
-def test_nothing_can_be_sent_to_it() -> None:
-    answer = Client(enforce_csrf_checks=True).post(STATUS, {"a": "b"})
-
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
-    assert answer.json()["error"]
 
 
 def test_one_network_that_asks_without_end_is_stopped_and_others_are_not(

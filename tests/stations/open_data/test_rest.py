@@ -8,7 +8,6 @@ from django.test import Client
 from jsonschema import Draft202012Validator
 
 from stations.models import Station
-from stations.open_data import kept_answers
 from tests.stations.open_data.conftest import (
     CLOSED,
     EMPTY_KINDS,
@@ -83,15 +82,6 @@ def test_stations_are_chosen_by_feed_city_and_box(client: Client, lyon: str) -> 
     assert told(client, "stations?bbox=170,-40,175,-30")["total"] == 0
 
 
-def test_a_city_of_two_feeds_is_listed_once(client: Client, settings: Any) -> None:
-    settings.STATIONS_FEEDS = ["jcdecaux:lyon", "simulator:lyon"]
-    for feed in settings.STATIONS_FEEDS:
-        polled({key(1, feed=feed): state()}, feed=feed)
-
-    assert [row["feed"] for row in told(client, "stations")["stations"]] == ["jcdecaux:lyon"]
-    assert told(client, "stations?feed=simulator-lyon")["total"] == 1
-
-
 def test_one_station_has_its_figures_and_its_source(client: Client, lyon: str) -> None:
     one = told(client, f"feeds/{lyon}/stations/{EMPTY_KINDS}")
 
@@ -136,14 +126,6 @@ def test_a_wrong_question_gets_a_sentence(client: Client, lyon: str, path: str, 
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_who_has_the_answer_already_gets_304(client: Client, lyon: str) -> None:
-    first = client.get(f"{API}stations")
-
-    again = client.get(f"{API}stations", headers={"if-none-match": first.headers["ETag"]})
-
-    assert (again.status_code, first.headers["Cache-Control"]) == (304, "public, max-age=5")
-
-
 def test_the_same_question_within_a_second_costs_no_query(
     client: Client, lyon: str, bus_clock: Any, django_assert_max_num_queries: Any
 ) -> None:
@@ -154,18 +136,6 @@ def test_the_same_question_within_a_second_costs_no_query(
         assert told(client, "stations")["total"] == len(FOR_RIDERS)
     bus_clock.advance(seconds=1)
     assert told(client, "stations")["total"] == len(FOR_RIDERS) - 1
-
-
-def test_endless_questions_fill_no_memory(client: Client, lyon: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_answers, "ANSWERS_MAX", 2)
-    for offset in range(4):
-        told(client, f"stations?offset={offset}")
-
-    assert len(kept_answers._answers) == 2
-
-
-def test_nothing_can_be_written(client: Client, lyon: str) -> None:
-    assert client.post(f"{API}stations", {}).status_code == 405
 
 
 def test_the_answers_are_as_the_openapi_document_says(client: Client, lyon: str) -> None:
@@ -182,17 +152,6 @@ def test_the_answers_are_as_the_openapi_document_says(client: Client, lyon: str)
         schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         validator = Draft202012Validator({**schema, "components": document["components"]})
         assert list(validator.iter_errors(answer)) == [], path
-
-
-def test_the_address_of_the_api_leads_to_its_document(client: Client) -> None:
-    assert client.get(API).headers["Location"] == f"{API}openapi.json"
-
-
-def test_a_long_page_costs_no_more_queries(client: Client, lyon: str, django_assert_max_num_queries: Any) -> None:
-    polled({key(number, feed=FEED): state() for number in range(1, 301)}, feed=FEED)
-
-    with django_assert_max_num_queries(10):
-        assert len(told(client, "stations?limit=500")["stations"]) == 300
 
 
 @pytest.mark.parametrize("path", ["bikes", "feeds/", "stations/1/", "feeds/lyon", "a%20b/", "openapi.json/"])
