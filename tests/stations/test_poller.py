@@ -15,7 +15,7 @@ from eventbus.database.leases import Lease
 from eventbus.errors import LeaseLost
 from stations.feeds.feed_errors import Failure
 from stations.feeds.feed_interface import Fetched, Key, PollFailed, Reading
-from stations.models import PollPlan, PollRun, Station
+from stations.models import PollRun, Station
 from stations.polling.poller import Poller, PollerThreads
 from stations.services.poll_schedule import steer
 from tests.stations.readings import BELLECOUR, TERREAUX, reading
@@ -154,17 +154,6 @@ def test_a_database_that_is_away_is_waited_for_and_told_in_a_line(caplog):
     )
     assert not told.exc_info
     assert feed.asked == 2
-
-
-def test_after_the_number_of_calls_it_rests_until_started_again():
-    plan(interval_ms=1, calls=2)
-    with running(Feed([reading()])) as polls:
-        until(lambda: not PollPlan.objects.get().running, "polls")
-        assert len(polls) == 2
-
-        plan(running=True, calls=1)
-        until(lambda: not PollPlan.objects.get().running, "polls")
-        assert len(polls) == 3
 
 
 def test_a_shorter_interval_works_at_once_and_not_after_the_longer_one():

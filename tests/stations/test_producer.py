@@ -139,15 +139,6 @@ def test_a_feed_that_is_not_in_use_cannot_be_steered(client: Client):
 
 
 @pytest.mark.usefixtures("open_to_all")
-def test_a_remark_is_left_and_seen_by_all_who_look(client: Client):
-    assert client.post("/stations/producer/remark/", {"name": "Ada", "message": "<b>Nice</b>"}).status_code == 302
-
-    assert Remark.objects.get().message == "<b>Nice</b>"
-    for page in ("/stations/", "/stations/producer/"):
-        assert "&lt;b&gt;Nice&lt;/b&gt;" in client.get(page).content.decode()
-
-
-@pytest.mark.usefixtures("open_to_all")
 @pytest.mark.parametrize("message", ["", "   ", "x" * 501])
 def test_a_remark_without_words_or_with_too_many_is_refused(client: Client, message: str):
     answer = client.post("/stations/producer/remark/", {"message": message}, headers=JSON)
@@ -155,15 +146,6 @@ def test_a_remark_without_words_or_with_too_many_is_refused(client: Client, mess
     assert answer.status_code == 400
     assert answer.json()["errors"].keys() == {"message"}
     assert not Remark.objects.exists()
-
-
-@pytest.mark.usefixtures("open_to_all")
-def test_a_flood_of_remarks_is_stopped(client: Client, bus_clock):
-    answers = [client.post("/stations/producer/remark/", {"message": f"{n}"}, headers=JSON) for n in range(4)]
-
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
-    assert "__all__" in answers[-1].json()["errors"]
-    assert 0 < int(answers[-1]["Retry-After"]) <= 60
 
 
 @pytest.mark.usefixtures("closed")

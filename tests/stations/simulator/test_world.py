@@ -51,7 +51,7 @@ def test_both_versions_tell_the_same():
 
 
 @given(seed=st.integers(), seconds=st.floats(0, 52 * WEEK), speed=st.sampled_from([1.0, 4.0, 60.0]))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_two_servers_with_one_seed_and_clock_agree_whatever_they_were_asked_before(
     seed: int, seconds: float, speed: float
 ):
@@ -65,7 +65,7 @@ def test_two_servers_with_one_seed_and_clock_agree_whatever_they_were_asked_befo
 
 
 @given(start=st.floats(0, 52 * WEEK), steps=st.integers(5, 20))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_bikes_move_in_small_steps(start: float, steps: int):
     clock = Clock(SOME_MONDAY + start)
     world = World(seed=1, speed=10, clock=clock, contracts=[BY_NAME["luxembourg"]])
@@ -79,7 +79,7 @@ def test_bikes_move_in_small_steps(start: float, steps: int):
 
 
 @given(hour=st.floats(0, 24), day=st.integers(0, 364), contract=st.sampled_from(["lyon", "dublin", "seville"]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_bikes_are_neither_made_nor_lost(hour: float, day: int, contract: str):
     """What leaves the homes is at work: a city's bikes stay within a tenth of their number at night."""
     at_night = sum(bikes(at(1, contract=contract)).values())
