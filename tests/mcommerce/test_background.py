@@ -6,22 +6,16 @@ from collections.abc import Iterator
 import pytest
 
 from eventbus.processes.dispatcher import Dispatcher
-from eventbus.tracing import switch
 from mcommerce.serving import background_threads
 from tests.eventbus.bus_app import House, open_house
-from tests.eventbus.bus_app_on_kafka import open_house_on_kafka
 from tests.waiting import until
 
 DEADLINE_SECONDS = 20  # for what ends within one or two on a machine with nothing else to do
 
 
-@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
-def house(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[House]:
-    if request.param == "memory":
-        with open_house() as house:
-            yield house
-        return
-    with open_house_on_kafka(request.getfixturevalue("kafka")) as house:
+@pytest.fixture
+def house(transactional_db: None) -> Iterator[House]:
+    with open_house() as house:
         yield house
 
 
@@ -34,16 +28,6 @@ class PollInHand:
     def close(self) -> None:
         self.closing.set()
         assert self.done.wait(2 * DEADLINE_SECONDS)
-
-
-class Sender:
-    """Holds the spans of this process."""
-
-    def __init__(self, ended: list[str]) -> None:
-        self._ended = ended
-
-    def shutdown(self) -> None:
-        self._ended.append("spans")
 
 
 def of_the_bus() -> list[str]:
@@ -72,16 +56,3 @@ def test_while_a_poll_in_hand_keeps_a_server_from_ending_its_bus_begins_nothing(
 
     assert not ending.is_alive()
     assert house.seen() == [("vase", 1)]
-
-
-def test_the_spans_of_what_finishes_last_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A uvicorn ends without Python's exit hooks."""
-    ended: list[str] = []
-    poller = PollInHand()
-    monkeypatch.setattr(poller, "close", lambda: ended.append("poller"))
-    monkeypatch.setattr(switch, "_provider", Sender(ended))
-    monkeypatch.setattr(background_threads, "_running", [("poller", poller)])
-
-    background_threads.stop()
-
-    assert ended == ["poller", "spans"]

@@ -36,14 +36,6 @@ def seen(request: HttpRequest) -> str:
     return middleware(request).content.decode()
 
 
-def test_it_comes_before_whatever_looks_at_an_address(settings: Settings) -> None:
-    name = f"{visitors_have_their_addresses.__module__}.{visitors_have_their_addresses.__name__}"
-
-    assert settings.MIDDLEWARE.index(name) < settings.MIDDLEWARE.index(
-        "django.contrib.sessions.middleware.SessionMiddleware"
-    )
-
-
 @pytest.mark.parametrize(
     ("client", "forwarded", "trusted", "network"),
     [

@@ -1,29 +1,22 @@
 """A form that a replica died over is sent again by the browser, and takes effect once."""
 
-import json
-from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from django.db import transaction
-from django.http import HttpResponse
 from django.test import Client
 
 from mcommerce.accounts.models import Address
-from mcommerce.products.models import Product
-from mcommerce.web.resubmission import forms_are_carried_out_once, is_carried_out_once
-from stations.models import Remark
+from mcommerce.web.resubmission import is_carried_out_once
 from tests.mcommerce.accounts.conftest import ada, browser  # noqa: F401
 from tests.mcommerce.accounts.test_account import HOME
-from tests.mcommerce.products.conftest import desk, put_on_shelf, write_down  # noqa: F401
+from tests.mcommerce.products.conftest import desk, put_on_shelf  # noqa: F401
 
 NEW_ADDRESS = "/accounts/addresses/new/"
 NEW_PRODUCT = "/admin/products/product/add/"
 PRODUCTS = "/admin/products/product/"
-REMARK = "/stations/producer/remark/"
-Filled = Callable[..., dict[str, Any]]
 
 pytestmark = pytest.mark.django_db
 
@@ -55,13 +48,6 @@ def test_an_address_is_added_once(browser: Client) -> None:  # noqa: F811
     assert Address.objects.count() == 1
 
 
-def test_two_addresses_of_two_forms_are_two(browser: Client) -> None:  # noqa: F811
-    send(browser, NEW_ADDRESS, HOME, uuid4())
-    send(browser, NEW_ADDRESS, HOME, uuid4())
-
-    assert Address.objects.count() == 2
-
-
 def test_another_form_from_the_page_that_was_sent_again_is_stored_as_well(browser: Client) -> None:  # noqa: F811
     """The address keeps the first form's number while the form comes back with errors."""
     first = uuid4()
@@ -78,22 +64,6 @@ def test_the_admins_actions_hold_no_transaction_over_all_their_rows() -> None:
         False,
         False,
     ]
-
-
-def test_a_form_whose_first_never_arrived_is_carried_out(browser: Client) -> None:  # noqa: F811
-    assert again(browser, NEW_ADDRESS, HOME, uuid4()).status_code == 302
-
-    assert Address.objects.count() == 1
-
-
-def test_a_product_is_put_up_once(desk: Client, write_down: Filled) -> None:  # noqa: F811
-    first = uuid4()
-
-    send(desk, NEW_PRODUCT, write_down(), first)
-    answer = again(desk, NEW_PRODUCT, write_down(), first)
-
-    assert answer.status_code == 302
-    assert Product.objects.count() == 1
 
 
 def test_an_action_on_a_filtered_list_of_the_admin_is_carried_out_there(desk: Client) -> None:  # noqa: F811
@@ -114,19 +84,6 @@ def test_a_form_that_came_back_with_errors_is_looked_at_anew(browser: Client) ->
     assert again(browser, NEW_ADDRESS, HOME, first).status_code == 302
 
     assert Address.objects.count() == 1
-
-
-def test_a_remark_of_the_pages_script_is_left_once_and_its_script_is_answered(client: Client, settings) -> None:  # type: ignore[no-untyped-def]
-    settings.STATIONS_PRODUCER_OPEN = True
-    first, form = uuid4(), {"name": "Ada", "message": "Two bikes have no chain"}
-
-    answers = [
-        send(client, REMARK, form, first, accept="application/json"),
-        again(client, REMARK, form, first, accept="application/json"),
-    ]
-
-    assert [json.loads(answer.content) for answer in answers] == [json.loads(answers[0].content)] * 2
-    assert Remark.objects.count() == 1
 
 
 def test_nobody_is_answered_for_a_form_of_somebody_else(browser: Client, client: Client) -> None:  # noqa: F811
@@ -169,17 +126,3 @@ def test_the_answer_is_kept_only_with_what_the_form_changed(browser: Client) -> 
     again(browser, NEW_ADDRESS, HOME, first)
 
     assert Address.objects.count() == 1
-
-
-def test_a_sender_that_leaves_amid_its_json_is_answered_by_django_and_not_by_an_error(rf: Any) -> None:
-    """The proxy's client is gone: reading the body fails before any view has run."""
-    request = rf.post(REMARK, "{}", content_type="application/json", headers={"X-Request-Id": str(uuid4())})
-    request._stream = SimpleNamespace(read=raise_unreadable, close=lambda: None)
-
-    answer = forms_are_carried_out_once(lambda request: HttpResponse(status=400))(request)
-
-    assert answer.status_code == 400
-
-
-def raise_unreadable(*arguments: Any) -> bytes:
-    raise OSError("the connection is gone")

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.apps import apps
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.test import Client
 from django.urls import URLPattern, get_resolver, include, path, resolve
@@ -30,8 +30,6 @@ def vote(request: HttpRequest, answer: str = "") -> Any:
             return JsonResponse({"votes": Remark.objects.count()}, status=201)
         case "nothing":
             return HttpResponse(status=204)
-        case "stream":
-            return StreamingHttpResponse(iter([b"{}"]), content_type="application/json")
     return redirect("/")
 
 
@@ -71,12 +69,6 @@ def test_a_form_of_a_new_app_takes_effect_once(polls: Client, answer: str, statu
 
     assert [(one.status_code, one.content) for one in answers] == [(status, answers[0].content)] * 2
     assert Remark.objects.count() == 1
-
-
-def test_a_stream_is_answered_anew(polls: Client) -> None:
-    answers = send_twice(polls, "/polls/vote/stream/")
-
-    assert [b"".join(one.streaming_content) for one in answers] == [b"{}"] * 2
 
 
 @pytest.mark.parametrize("address", ["/polls/call/", "/polls/webhook/counted/"])

@@ -54,10 +54,6 @@ def test_a_browser_that_asks_for_many_files_at_once_gets_all(server: tuple[str, 
     assert answers.count(SHEET) == ASKED_AT_ONCE
 
 
-def test_a_large_file_arrives_whole(server: tuple[str, int]) -> None:
-    assert ask(server, "GET /static/library.js").partition(b"\r\n\r\n")[2] == LARGE
-
-
 def test_a_browser_that_takes_compressed_files_gets_one(server: tuple[str, int]) -> None:
     answer = ask(server, "GET /static/site.css", more="Accept-Encoding: gzip\r\n")
 

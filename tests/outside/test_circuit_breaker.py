@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -143,25 +142,6 @@ def test_who_leaves_a_crowd_without_an_answer_for_too_long_is_silent(company: Se
 
     with as_many_as_may_wait(company), pytest.raises(TooManyWaiting):
         ask(company, by_visitor=True)
-
-
-def test_who_says_no_is_not_silent(company: Service, bus_clock: Any) -> None:
-    with as_many_as_may_wait(company):
-        bus_clock.advance(seconds=SILENCE_SECONDS + 0.1)
-        fail(company, times=1, by=Refused)
-
-        with pytest.raises(TooManyWaiting):
-            ask(company, by_visitor=True)
-
-
-def test_who_has_no_time_left_waits_for_no_room(company: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("outside.circuit_breaker.ROOM_SECONDS", 20)
-    began = time.monotonic()
-
-    with as_many_as_may_wait(company), pytest.raises(TooManyWaiting):
-        ask(company, by_visitor=True, seconds=0)
-
-    assert time.monotonic() - began < 20
 
 
 def test_each_process_can_tell_how_it_finds_its_services() -> None:

@@ -6,9 +6,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from allauth.account.signals import email_confirmed
 from django.core.management import call_command
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from eventbus.testing import published_events
@@ -90,16 +88,3 @@ def test_a_module_that_starts_late_hears_of_every_account(ada: User, capsys: pyt
 
     assert contacts() == [(EMAIL, "en"), ("", "fr")]
     assert capsys.readouterr().out == "Published the contacts of 2 accounts.\n"
-
-
-def test_a_hundred_accounts_cost_no_more_queries_than_one(
-    ada: User, django_assert_max_num_queries: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with CaptureQueriesContext(connection) as of_one:
-        call_command("publish_contacts")
-    User.objects.bulk_create(User(email=f"{number}@example.com") for number in range(99))
-
-    with django_assert_max_num_queries(len(of_one)):
-        call_command("publish_contacts")
-
-    assert capsys.readouterr().out.endswith("Published the contacts of 100 accounts.\n")

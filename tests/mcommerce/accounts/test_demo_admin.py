@@ -44,15 +44,6 @@ def test_a_second_factor_of_the_last_time_is_not_asked_for(settings: Settings) -
     assert enters(Client(), printed())
 
 
-def test_it_reads_as_a_sentence(settings: Settings) -> None:
-    settings.DEMO = True
-    out = StringIO()
-
-    call_command("demo_admin", stdout=out)
-
-    assert "admin@example.org" in out.getvalue()
-
-
 def test_a_site_that_is_no_demo_refuses(settings: Settings) -> None:
     settings.DEMO = False
 

@@ -78,12 +78,6 @@ def test_customers_are_not_asked(browser: Client, ada: User, settings: Any) -> N
     assert browser.get("/accounts/").status_code == 200
 
 
-def test_at_home_the_password_is_enough(browser: Client, staff: User, settings: Any) -> None:
-    settings.STAFF_SECOND_FACTOR = False
-
-    assert browser.get("/admin/").status_code == 200
-
-
 def test_the_desk_opens_with_password_and_code(browser: Client, staff: User) -> None:
     secret = set_up(browser)
     client = Client()
@@ -147,14 +141,6 @@ def test_one_cannot_be_removed_without_showing_that_it_is_you(browser: Client, s
 
     assert answer["Location"].startswith("/accounts/confirm/")
     assert Authenticator.objects.filter(user=staff, type=Authenticator.Type.TOTP).exists()
-
-
-def test_who_removes_it_sets_up_another_before_the_desk_opens(browser: Client, staff: User) -> None:
-    set_up(browser)
-
-    browser.post("/accounts/second-factor/app/remove/")
-
-    assert browser.get("/admin/")["Location"] == SET_UP
 
 
 def test_the_desk_shows_nobodys_secret(browser: Client, staff: User) -> None:

@@ -20,7 +20,6 @@ from tests.eventbus.bus_app import Mended, open_house
 
 DOCS = Path(__file__).parents[3] / "docs"
 RULES, DASHBOARD = DOCS / "monitoring" / "alerts.yml", DOCS / "monitoring" / "dashboard.json"
-LABELS = {"job": "mcommerce", "instance": "a"}
 
 # Series of a site that is well, in promtool's notation: value, step and count of values, five seconds apart.
 WELL = {

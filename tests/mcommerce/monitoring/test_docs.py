@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 from prometheus_client import Metric
 
-from eventbus.measuring import bus_metrics, process_files, series
+from eventbus.measuring import bus_metrics, series
 from mcommerce.monitoring import http_requests, open_sockets, page
 from mcommerce.monitoring.server_state import ServerState
 from outside import circuit_breaker
@@ -38,13 +38,6 @@ def test_the_page_names_every_metric_with_its_labels(transactional_db: None) -> 
 
 def _name(metric: Metric) -> str:
     return f"{metric._name}_total" if metric._type == "counter" else str(metric._name)
-
-
-def test_the_files_have_room_for_every_series_of_the_site() -> None:
-    """A file that grows on a full disk would end the process."""
-    needed = {kind: series.bytes_needed(kind.partition("_")[0]) for kind in process_files.FILE_BYTES}
-
-    assert all(needed[kind] <= size for kind, size in process_files.FILE_BYTES.items()), needed
 
 
 def test_what_the_page_lets_an_operator_write_names_what_is_there() -> None:

@@ -1,15 +1,12 @@
 """The page of metrics: what it says of the bus and of requests, and who may read it."""
 
-import asyncio
 from contextlib import suppress
 
 import pytest
 from django.test import Client
-from django.urls import path
 from prometheus_client.parser import text_string_to_metric_families
 
 from eventbus import clock
-from mcommerce.monitoring.open_sockets import SOCKETS, CountedSockets
 from mcommerce.monitoring.page import bus_state
 from outside.circuit_breaker import FAILURES_MAX, OPEN, REST_SECONDS, Service
 from stations.feeds.feed_interface import PollFailed
@@ -65,10 +62,6 @@ def test_with_a_token_who_shows_it_reads_from_anywhere_and_nobody_else(db: None,
     assert [one.status_code for one in refused] == [403, 403, 403]
 
 
-def test_nobody_writes_to_it(client: Client) -> None:
-    assert client.post("/metrics").status_code == 405
-
-
 @pytest.mark.django_db(transaction=True)
 def test_the_state_of_the_bus_is_told(client: Client, bus_clock) -> None:
     with open_house() as house:
@@ -96,16 +89,6 @@ def test_a_fault_of_the_overview_is_told_by_its_kind_while_it_lasts(client: Clie
 
     told = [("mcommerce_fault", "", "outbox") in one for one in (before, during, after)]
     assert told == [False, True, False]
-
-
-def test_a_reading_that_takes_long_holds_up_no_other_scraper(db: None, client: Client, monkeypatch) -> None:
-    read(client)
-    monkeypatch.setattr("mcommerce.monitoring.bus_state.WAIT_SECONDS", 0.01)
-
-    with bus_state._lock:  # another thread reads, and its database is slow
-        answer = client.get("/metrics")
-
-    assert b"eventbus_state_readable 1.0" in answer.content
 
 
 def test_without_a_database_the_counts_of_processes_are_told(db: None, client: Client, monkeypatch) -> None:
@@ -159,25 +142,6 @@ def test_polls_are_counted_by_feed_and_outcome(transactional_db: None, client: C
     assert {series[1:]: value for series, value in polls.items() if value} == {
         ("simulator:lyon", outcome): 1 for outcome in ("ok", "their_error", "failed")
     }
-
-
-def test_a_socket_is_counted_while_it_is_open(client: Client) -> None:
-    route = "ws/house/<int:number>/"
-    opened: list[float] = []
-
-    def count() -> float:
-        return float(SOCKETS.of((route,))._value.get())
-
-    async def socket(scope: object, receive: object, send: object) -> None:
-        opened.append(count())
-        raise ConnectionError
-
-    counted = CountedSockets(socket, [path(route, socket)])
-
-    with pytest.raises(ConnectionError):
-        asyncio.run(counted({"path": "/ws/house/7/"}, None, None))
-
-    assert (opened, count()) == ([1], 0)
 
 
 def test_an_open_breaker_is_told_until_it_closes(client: Client) -> None:

@@ -11,16 +11,13 @@ from django.db import OperationalError
 from django.urls import reverse
 
 from eventbus import clock
-from eventbus.database.leases import Lease
 from eventbus.models import ConsumerGroup
 from mcommerce.notices import delivery, fault_watch
 from mcommerce.notices.fault_watch import FaultWatch
-from mcommerce.notices.hysteresis import BEGAN
 from mcommerce.notices.models import ToldFault
 from mcommerce.overview.faults import Fault
 from outside import circuit_breaker
 from tests.mcommerce.notices.conftest import DISK, SECRET, checks
-from tests.waiting import until
 from tests.webhook_receiver import Receiver
 
 NOBODY = "http://127.0.0.1:9/"  # the discard port: nothing listens there
@@ -49,22 +46,6 @@ def test_many_faults_at_once_are_one_mail_and_a_post_each(receiver: Receiver, pr
     assert [one.subject for one in mail.outbox] == ["2 faults began or ended"]
     assert "A disk is full" in mail.outbox[0].body and "12 events wait" in mail.outbox[0].body
     assert receiver.told() == [("fault.began", "disk:"), ("fault.began", "lag:mail")]
-
-
-def test_mails_about_different_faults_have_different_ids(settings: Any) -> None:
-    settings.EVENTBUS_NOTIFY_MAIL = ["ada@example.com"]
-    now = clock.now()
-    disk, lag = (ToldFault(id=one, title=one, since=now, mail_due=BEGAN) for one in ("disk:", "lag:mail"))
-
-    for due in (
-        [disk],
-        [disk, lag],
-        [disk],
-    ):  # it died before it noted the first
-        delivery.by_mail(due, now)
-
-    first, second, again = (one.extra_headers["Message-ID"] for one in mail.outbox)
-    assert first == again != second
 
 
 def test_a_receiver_can_check_who_posted_a_notice(receiver: Receiver, present: list[Fault]) -> None:
@@ -158,17 +139,6 @@ def test_one_of_many_processes_tells_and_another_takes_over(
     assert receiver.told() == [("fault.began", "disk:"), ("fault.ended", "disk:")]
 
 
-def test_an_owner_that_lost_the_lease_tells_nothing_more(receiver: Receiver, present: list[Fault]) -> None:
-    one, other = FaultWatch(), FaultWatch()
-    one.look()
-    one._leave()
-    other.look()
-    present.append(DISK)
-    checks(one, 4)
-
-    assert mail.outbox == []
-
-
 def test_a_database_that_is_gone_is_told_at_once_and_stored_later(
     receiver: Receiver, present: list[Fault], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,28 +192,6 @@ def test_notices_are_in_the_language_of_the_settings(receiver: Receiver, present
 
     assert [one.subject for one in mail.outbox] == ["Panne : A disk is full", "Fin : A disk is full"]
     assert "Depuis le" in mail.outbox[0].body and "C’est terminé" in mail.outbox[1].body
-
-
-def test_without_anybody_to_tell_nothing_runs(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
-    settings.EVENTBUS_NOTIFY_MAIL, settings.EVENTBUS_NOTIFY_WEBHOOK = [], ""
-    monkeypatch.setattr(FaultWatch, "start", lambda self: pytest.fail("it was started"))
-
-    fault_watch.start()
-
-
-def test_the_thread_checks_until_it_is_closed_and_leaves_the_lease(
-    receiver: Receiver, present: list[Fault], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fault_watch, "LOOK_SECONDS", 0.01)
-    present.append(DISK)
-
-    watch = FaultWatch().start()
-    until(lambda: receiver.posts, "the fault is told")
-    watch.close()
-
-    assert not watch._thread.is_alive()
-    assert receiver.told() == [("fault.began", "disk:")]
-    assert not Lease(fault_watch.LEASE).held_by_another()
 
 
 def test_faults_that_are_real_reach_operators(receiver: Receiver) -> None:

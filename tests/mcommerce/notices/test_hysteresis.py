@@ -62,25 +62,6 @@ def test_a_fault_that_comes_and_goes_is_told_once_an_hour() -> None:
     )
 
 
-def test_a_fault_that_came_back_within_the_hour_and_stays_is_told_after_it() -> None:
-    day = Day()
-    day.check(LAG, times=2)
-    day.check(times=3)
-    day.check(LAG, times=12 * 60 + 10)
-
-    assert [what for _check, what, _name in day.told] == ["began", "ended", "began"]
-    assert (day.told[2][0] - day.told[0][0]) * CHECK == timedelta(hours=1)
-
-
-def test_each_fault_has_its_own_notices() -> None:
-    day = Day()
-    day.check(LAG)
-    day.check(LAG, DISK, times=3)
-    day.check(DISK, times=3)
-
-    assert day.told == [(2, "began", "lag:mail"), (3, "began", "disk:"), (7, "ended", "lag:mail")]
-
-
 def test_what_cannot_be_asked_has_not_ended() -> None:
     day = Day()
     day.check(LAG, times=2)

@@ -47,15 +47,6 @@ def test_an_operator_closes_the_breaker_of_a_group(group: ConsumerGroup) -> None
     assert "The circuit breaker of every group is closed." in page_of(client, reverse("bus-breakers"))
 
 
-def test_closing_the_breaker_of_a_paused_group_leaves_it_paused(group: ConsumerGroup) -> None:
-    ConsumerGroup.objects.update(paused_at=clock.now(), paused_by="grace")
-
-    staff(LOOK, OPERATE).post(CLOSE, {"group": group.name})
-
-    group.refresh_from_db()
-    assert (group.paused_by, group.breaker_opened_at) == ("grace", None)
-
-
 def test_an_operator_closes_the_breaker_of_a_service_and_calls_go_through(service: circuit_breaker.Service) -> None:
     client = staff(LOOK, OPERATE)
     assert NAME in page_of(client, reverse("bus-breakers"))

@@ -5,12 +5,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import connections
 from django.test import Client
 
 from mcommerce.accounts.models import User
 from mcommerce.overview import examination
-from tests.waiting import until
 
 PAGE = "/eventbus/"
 
@@ -48,35 +46,3 @@ def test_a_finding_is_shown_with_reason_remedy_and_source(operator: Client, sett
     page = shown(operator)
     assert "<code>outbox.retention</code>" in page and "EVENTBUS_RETENTION_HOURS is 8760" in page
     assert "to days or weeks" in page and "docs/operations.md" in page
-
-
-def test_a_site_without_findings_says_so_in_both_languages(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examination, "examine", lambda facts: [])
-    examination.look()
-
-    assert "No setting endangers a promise of the bus" in shown(operator)
-    assert "Aucun réglage visible ne met en danger" in shown(operator, **{"accept-language": "fr"})
-
-
-def test_the_thread_examines_soon_after_the_start_and_ends_with_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[int] = []
-    monkeypatch.setattr(examination, "FIRST_SECONDS", 0.0)
-    monkeypatch.setattr(examination, "look", lambda: looked.append(1))
-
-    thread = examination._Examination().start()
-    until(lambda: looked, "it examined")
-    thread.close()
-
-    assert not thread._thread.is_alive() and looked == [1]
-
-
-def test_between_two_examinations_the_thread_holds_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    closed: list[int] = []
-    monkeypatch.setattr(examination, "FIRST_SECONDS", 0.0)
-    monkeypatch.setattr(examination, "look", lambda: setattr(connections["default"], "close", lambda: closed.append(1)))
-
-    thread = examination._Examination().start()
-    until(lambda: closed, "it closed its connection and waits")
-
-    assert thread._thread.is_alive()
-    thread.close()

@@ -9,20 +9,17 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.db import connection
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
-from eventbus import Permanent, clock
+from eventbus import Permanent
 from eventbus.models import BulkRun, DeadLetter, OperatorAction
 from eventbus.selections import bulk_runs
 from mcommerce.overview.repairs import failures
-from mcommerce.overview.repairs.actions import first_actions
 from tests.eventbus.bus_app import House, Mended, open_house
 from tests.eventbus.busy_site import many, places
 
 SHOWN, MORE = 7, 3
-THOUSANDS = 3_000  # rows that the page leaves out: without its index PostgreSQL would read them all
 LOOK, SEE, OPERATE = "view_progress", "view_payload", "operate"
 
 
@@ -192,13 +189,6 @@ def test_letters_are_paged_through_by_their_numbers(
     assert seen == ids
 
 
-def test_an_unknown_cause_says_that_nothing_is_left(db: None) -> None:
-    client = staff(LOOK)
-
-    assert "No dead letter of this cause is left." in page_of(client, reverse("bus-failure", args=["0" * 32]))
-    assert client.get(reverse("bus-failure", args=["0"])).status_code == 404
-
-
 @pytest.mark.django_db(transaction=True)
 def test_an_export_is_sent_by_the_asynchronous_server_too(transactional_db: None) -> None:
     with open_house() as house:
@@ -236,21 +226,3 @@ def test_a_discard_with_parked_events_asks_with_the_exact_number(house: House) -
     say_yes(client)
     house.settle()
     assert places() == {"discarded": SHOWN}
-
-
-def test_the_audit_trail_is_read_from_its_index(db: None) -> None:
-    decide_about(THOUSANDS)
-    with connection.cursor() as cursor:
-        cursor.execute(f"ANALYZE {OperatorAction._meta.db_table}")  # else the plan follows what other tests left
-
-    plan = first_actions().order_by("-id")[:51].explain()
-
-    assert "eventbus_action_first" in plan
-
-
-def decide_about(letters: int) -> None:
-    """Let the trail hold one decision about so many: one row of its page."""
-    asked = {"at": clock.now(), "who": "ada", "action": OperatorAction.Action.DISCARD, "group": "house-a"}
-    first = OperatorAction.objects.create(**asked)
-    OperatorAction.objects.filter(pk=first.pk).update(decision=first.pk)
-    OperatorAction.objects.bulk_create(OperatorAction(**asked, decision=first.pk) for _ in range(letters - 1))

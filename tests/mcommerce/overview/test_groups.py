@@ -94,17 +94,6 @@ def test_pausing_asks_first_then_pauses_and_is_in_the_audit_trail(staff_with: Ca
     assert (action.action, action.group, action.who) == ("pause", "mail", group.paused_by)
 
 
-def test_pausing_twice_says_that_it_is_paused_and_writes_nothing(staff_with: Callable[..., Client]) -> None:
-    client = staff_with("view_progress", "operate")
-    url = reverse("bus-operate-group", args=["mail", "pause"])
-    client.post(url)
-
-    again = client.post(url, follow=True)
-
-    assert "Group mail is paused already." in again.content.decode()
-    assert OperatorAction.objects.count() == 1
-
-
 def test_an_open_circuit_breaker_is_closed_by_hand(operator: Client, staff_with: Callable[..., Client]) -> None:
     client = staff_with("view_progress", "view_payload", "operate")
     ConsumerGroup.objects.filter(name="mail").update(breaker_opened_at=clock.now(), breaker_reason="7 of 10 failed")
@@ -115,19 +104,6 @@ def test_an_open_circuit_breaker_is_closed_by_hand(operator: Client, staff_with:
     client.post(url)
 
     assert ConsumerGroup.objects.get(name="mail").breaker_opened_at is None
-
-
-def test_who_may_only_look_is_offered_no_button(operator: Client) -> None:
-    url = reverse("bus-operate-group", args=["mail", "pause"])
-
-    assert url not in card(operator, "mail")
-    assert operator.post(url).status_code == 403
-    assert ConsumerGroup.objects.get(name="mail").paused_at is None
-
-
-@pytest.mark.parametrize("path", ["nobody/pause/", "mail/remove/"])
-def test_an_unknown_group_or_action_is_not_found(staff_with: Callable[..., Client], path: str) -> None:
-    assert staff_with("operate").post(PAGE + path).status_code == 404
 
 
 def test_the_number_of_queries_is_the_same_for_any_number_of_events(operator: Client, house: House) -> None:
@@ -147,20 +123,7 @@ def test_the_number_of_queries_is_the_same_for_any_number_of_events(operator: Cl
     assert queries() == few <= QUERIES_MAX
 
 
-def test_the_part_is_fetched_again_without_the_frame(operator: Client) -> None:
-    whole = operator.get(PAGE).content.decode()
-
-    assert f'hx-get="{PAGE}?part=state"' in whole
-    assert '"allowEval": false' in whole and '"includeIndicatorStyles": false' in whole
-
-
 def test_who_was_signed_out_is_led_to_the_sign_in_page(client: Client) -> None:
     answer = client.get(PAGE, {"part": "state"}, headers={"HX-Request": "true"})
 
     assert (answer.status_code, answer["HX-Refresh"]) == (401, "true")
-
-
-def test_the_page_speaks_french(operator: Client) -> None:
-    html = operator.get(PAGE, headers={"accept-language": "fr"}).content.decode()
-
-    assert "<h1>Groupes de consommateurs</h1>" in html and "en marche" in html

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable
 
 import pytest
 from django.test import Client
@@ -83,21 +82,3 @@ def test_the_example_of_every_event_fits_its_schema() -> None:
         judge = Draft202012Validator(schema, format_checker=formats)
         assert [error.message for error in judge.iter_errors(found)] == [], wire_type
         assert found == catalogue.example(wire_type), "the same each time"
-
-
-def test_an_unknown_event_is_not_in_the_catalogue(operator: Client) -> None:
-    assert operator.get(reverse("bus-catalogue-entry", args=["no.such.v1"])).status_code == 404
-
-
-def test_events_link_to_their_list_for_those_who_may_read_them(
-    operator: Client, staff_with: Callable[..., Client]
-) -> None:
-    url, link = reverse("bus-catalogue-entry", args=["station.changed.v1"]), "/eventbus/events/?type=station.changed.v1"
-
-    assert link not in operator.get(url).content.decode()
-    reader = staff_with("view_progress", "view_outboxrow", "view_payload")
-    assert link in reader.get(url).content.decode()
-
-
-def test_the_map_speaks_french(operator: Client) -> None:
-    assert "Plan de la maison" in operator.get(PAGE, headers={"accept-language": "fr"}).content.decode()

@@ -11,9 +11,6 @@ from django.test import Client
 
 from eventbus.models import OutboxRow, ProcessRow
 from mcommerce import readiness
-from mcommerce.overview.locks import recognition
-from mcommerce.readiness import table_locks
-from mcommerce.readiness.check_thread import Part, Watch
 from mcommerce.readiness.database import database_problem
 from mcommerce.readiness.table_locks import beginning
 
@@ -89,15 +86,6 @@ def test_the_lock_that_is_over_is_no_longer_named_and_other_statements_wait_as_b
 
 
 @pytest.mark.usefixtures("on_postgresql")
-def test_a_feature_whose_table_is_locked_hides_no_other_fault(operator: Client) -> None:
-    with held("stations_pollrun"):
-        html = get(operator, PAGE).text
-
-    assert LOCKED in html and "stations_pollrun" in html
-    assert "cannot tell the faults of its feature" not in html and "Cannot be read" not in html
-
-
-@pytest.mark.usefixtures("on_postgresql")
 def test_another_page_names_the_lock_in_place_of_its_figures(operator: Client) -> None:
     with held("eventbus_progress"):
         page, part = get(operator, GROUPS), get(operator, GROUPS, data={"part": "state"})
@@ -120,33 +108,6 @@ def test_nobody_is_recognised_and_reads_which_table_is_locked_and_nothing_else(o
         assert ProcessRow.objects.get().host + "<" not in answer.text and "bus-tabs" not in answer.text
         assert "no-store" in answer.headers["Cache-Control"]
     assert get(operator, PAGE).status_code == 200
-
-
-@pytest.mark.usefixtures("on_postgresql")
-def test_a_lock_that_the_checks_have_found_is_told_at_once(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_locks, "LOCKED_SECONDS", 0.0)
-    with held(SESSIONS):
-        assert SESSIONS in readiness._tables.problem()
-        with monkeypatch.context() as patched:
-            patched.setattr(recognition, "limited", pytest.fail)  # it does not ask who the visitor is, and so not wait
-            answer = operator.get(PAGE)
-    readiness._tables.problem()
-
-    assert answer.status_code == 503
-
-
-@pytest.mark.usefixtures("on_postgresql")
-def test_who_shows_no_session_is_asked_to_sign_in_as_ever(client: Client, operator: Client) -> None:
-    with held(SESSIONS):
-        assert get(client, PAGE).status_code == 302
-
-
-@pytest.mark.usefixtures("on_postgresql")
-def test_the_short_page_speaks_french(operator: Client) -> None:
-    with held(SESSIONS):
-        html = get(operator, PAGE, headers={"accept-language": "fr"}).text
-
-    assert "Une table est verrouillée" in html and 'lang="fr"' in html
 
 
 @contextmanager
@@ -188,20 +149,3 @@ def test_a_write_lock_of_sqlite_is_named_and_everything_is_shown(
 )
 def test_a_statement_is_told_up_to_its_first_value(statement: str, told: str) -> None:
     assert beginning(statement) == told
-
-
-@pytest.mark.usefixtures("on_postgresql")
-def test_a_part_that_meets_a_lock_keeps_its_verdict(operator: Client) -> None:
-    def outbox() -> str:
-        with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = '100ms'")
-        return str(OutboxRow.objects.count() or "")
-
-    looks = Watch([Part("outbox", outbox)])
-    looks.look()
-    with held(OutboxRow._meta.db_table):
-        looks.look()
-    with connection.cursor() as cursor:
-        cursor.execute("RESET lock_timeout")
-
-    assert looks.found()["outbox"] == "ok"

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.test import Client
 
 from eventbus import clock
-from eventbus.models import LeaseRow, ProcessRow
+from eventbus.models import ProcessRow
 from mcommerce.overview.processes import SHOWN
 
 PAGE = "/eventbus/processes/"
@@ -45,12 +45,6 @@ def test_a_silent_process_is_marked(client: Client) -> None:
     html = client.get(PAGE).content.decode()
 
     assert "bus-card--bad" in html and "silent" in html
-
-
-def test_the_leases_name_their_owner(client: Client) -> None:
-    LeaseRow.objects.update_or_create(name="relay", defaults={"owner": "process-7"})
-
-    assert "<code>process-7</code>" in client.get(PAGE).content.decode()
 
 
 def test_a_setting_names_its_origin(client: Client, settings: Any) -> None:

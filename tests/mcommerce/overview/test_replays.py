@@ -125,16 +125,6 @@ def test_looking_acts_on_nothing_and_a_form_of_another_site_neither(projection: 
     assert [run.state for run in ReplayRun.objects.all()] == [ReplayRun.State.FROZEN]
 
 
-def test_who_may_only_look_sees_the_run_and_no_button(projection: House) -> None:
-    url = choose(staff(LOOK, OPERATE), offset=0, partitions=partitions())
-    looker = staff(LOOK, name="grace")
-
-    assert 'id="yes"' not in page_of(looker, url)
-    assert looker.get(reverse(CHOICE, args=["house-a"])).status_code == 403
-    operate(looker, "begin")
-    assert ReplayRun.objects.get().state == ReplayRun.State.FROZEN
-
-
 @pytest.mark.parametrize(
     ("form", "text"),
     [
@@ -160,12 +150,3 @@ def test_a_group_whose_work_may_happen_only_once_offers_no_replay(house: House) 
 
     assert "No topic of this group can be replayed" in page
     assert 'id="count"' not in page
-
-
-def test_an_unknown_group_or_action_is_not_found(projection: House) -> None:
-    client = staff(LOOK, OPERATE)
-    choose(client, offset=0, partitions=partitions())
-
-    assert client.get(reverse(CHOICE, args=["nobody"])).status_code == 404
-    run = ReplayRun.objects.get().pk
-    assert client.post(reverse("bus-operate-replay", args=[run, "explode"])).status_code == 404

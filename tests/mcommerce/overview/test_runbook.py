@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from django.apps import apps
 from django.test import override_settings
 
 from eventbus import clock
@@ -45,25 +44,11 @@ def test_every_fault_has_its_section_and_no_section_is_of_another() -> None:
     assert set(sections()) == {written(title) for title in titles()}
 
 
-def test_a_new_kind_of_fault_without_a_section_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(faults.KINDS, "flood", ("The cellar of %(about)s is wet", "progress"))
-
-    assert {written(title) for title in titles()} - set(sections()) == {"The cellar of <group> is wet"}
-
-
 @pytest.mark.parametrize("title", re.findall(r"^## (.+)$", PAGE.read_text(), re.MULTILINE))
 def test_a_section_answers_the_operators_four_questions_in_order(title: str) -> None:
     section = sections()[title.replace("`", "")]
 
     assert re.findall(r"^- \*\*([^*]+):\*\* \S", section, re.MULTILINE) == list(ASKED)
-
-
-@pytest.mark.parametrize("kind", faults.KINDS)
-def test_a_section_names_the_list_to_which_the_title_leads(kind: str) -> None:
-    title, model = faults.KINDS[kind]
-    name = str(apps.get_model("eventbus", model)._meta.verbose_name_plural)
-
-    assert f"**{name[0].upper()}{name[1:]}**" in sections()[written(str(title))]
 
 
 # --- how it is found out -------------------------------------------------------------------------------------------

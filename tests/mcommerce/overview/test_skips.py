@@ -98,16 +98,6 @@ def test_an_event_that_was_skipped_says_so_in_its_journey(waiting: House) -> Non
     assert "was skipped by an operator" in page_of(client, reverse("journey") + "?q=vase")
 
 
-def test_who_may_only_look_sees_the_run_and_no_button(waiting: House) -> None:
-    url = choose(staff(LOOK, OPERATE), offset=5)
-    looker = staff(LOOK, name="grace")
-
-    assert 'id="yes"' not in page_of(looker, url)
-    assert looker.get(reverse(CHOICE, args=["house-a"])).status_code == 403
-    say_yes(looker)
-    assert BulkRun.objects.get().state == BulkRun.State.FROZEN
-
-
 @pytest.mark.parametrize(
     ("form", "text"),
     [
@@ -123,7 +113,3 @@ def test_a_wrong_choice_is_explained(waiting: House, form: dict[str, object], te
 
     assert text in answer.content.decode()
     assert not BulkRun.objects.exists()
-
-
-def test_an_unknown_group_is_not_found(waiting: House) -> None:
-    assert staff(LOOK, OPERATE).get(reverse(CHOICE, args=["nobody"])).status_code == 404

@@ -104,17 +104,6 @@ def test_brokers_that_are_away_are_named_with_the_remedy_and_topics_stay(operato
     assert 'id="topic-orders"' in html and "eventbus topics --apply" not in card(operator, "orders")
 
 
-def test_settings_that_the_brokers_hide_are_no_difference(
-    operator: Client, brokers: Brokers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hidden = LogDescription([], {"orders": TopicDescription(None, [PartitionDescription(0, 0, 1, 1, (1,), (1,))])})
-    monkeypatch.setattr(brokers, "describe", lambda topics, seconds: hidden)
-
-    found = card(operator, "orders")
-
-    assert "do not show the settings" in found and "bus-card--bad" not in found
-
-
 def test_a_client_that_times_out_is_told_as_an_unavailable_log() -> None:
     from confluent_kafka import KafkaError, KafkaException
 

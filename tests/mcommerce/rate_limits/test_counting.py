@@ -94,20 +94,6 @@ def environment() -> dict[str, str]:
     return {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "mcommerce.settings"}
 
 
-def test_it_does_what_a_cache_does(site_cache: BaseCache) -> None:
-    assert site_cache.get("key", "nothing") == "nothing"
-    site_cache.set("key", [1.5, "é"], 60)
-    assert not site_cache.add("key", 2)
-    assert site_cache.get("key") == [1.5, "é"]
-    assert site_cache.touch("key", 120) and not site_cache.touch("other", 120)
-    assert site_cache.delete("key") and site_cache.get("key") is None
-    site_cache.set("for ever".replace(" ", "-"), 1, None)
-    assert site_cache.get("for-ever") == 1
-    assert site_cache.decr("for-ever") == 0
-    with pytest.raises(ValueError):
-        site_cache.incr("nobody")
-
-
 def test_an_expired_count_begins_anew(site_cache: BaseCache) -> None:
     site_cache.set("count", 7, timeout=-1)
 

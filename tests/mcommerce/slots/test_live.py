@@ -7,8 +7,7 @@ import pytest
 from django.http import HttpRequest
 
 from mcommerce.orders.models import Order
-from mcommerce.web.slots import failed_drawings, live, registry
-from mcommerce.web.slots.live import open_pages
+from mcommerce.web.slots import failed_drawings, registry
 from tests.mcommerce.orders.conftest import Shopper
 from tests.mcommerce.orders.socket_clients import ANSWER_SECONDS, happens, run, socket_of
 from tests.mcommerce.slots.heard_fragments import POINTS, RULES, fragments
@@ -153,25 +152,6 @@ def test_many_changes_at_once_are_few_drawings(listener: Shopper, waiting: Order
     assert len(drawn) <= MANY / 3
 
 
-def test_between_two_drawings_there_is_a_pause(
-    listener: Shopper, waiting: Order, drawn: list[UUID], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live, "PAUSE_SECONDS", ANSWER_SECONDS)
-
-    async def story() -> None:
-        async with socket_of(listener, waiting.id) as socket:
-            await socket.connect(timeout=ANSWER_SECONDS)
-            await fragments(socket)
-
-            await happens(grant_points, order_id=waiting.id)
-
-            assert await socket.receive_nothing(timeout=QUIET_SECONDS)
-
-    run(story)
-
-    assert drawn == [waiting.id]
-
-
 def test_a_fragment_that_fails_stays_as_it_is_and_comes_once_it_is_well(
     listener: Shopper,
     waiting: Order,
@@ -202,56 +182,3 @@ def test_a_fragment_that_fails_stays_as_it_is_and_comes_once_it_is_well(
 
     run(story)
     assert capsys.readouterr().err.count(f"The fragment {SICKLY} failed") == 1
-
-
-def test_a_fragment_that_keeps_failing_is_drawn_ever_more_seldom(
-    listener: Shopper, waiting: Order, registered: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drawings: list[UUID] = []
-
-    def failing(order_id: UUID, _request: HttpRequest) -> dict[str, object]:
-        drawings.append(order_id)
-        raise ValueError("out of points")
-
-    monkeypatch.setattr(failed_drawings, "FIRST_PAUSE_SECONDS", QUIET_SECONDS / 2)
-    registered(registry.Fragment("order", SICKLY, failing, "points/note.html", updates_on=(PointsGranted,)))
-
-    async def story() -> None:
-        async with socket_of(listener, waiting.id) as socket:
-            await socket.connect(timeout=ANSWER_SECONDS)
-            assert SICKLY not in await fragments(socket)
-            assert await socket.receive_nothing(timeout=4 * QUIET_SECONDS)
-
-    run(story)
-
-    assert 1 < len(drawings) <= 4  # after 0, 0.25, 0.75 and 1.75 seconds at the earliest
-
-
-def test_the_look_up_of_the_visitor_is_no_query_of_the_fragment(
-    listener: Shopper, waiting: Order, registered: Callable[..., None], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """On the page the middleware has looked up who comes."""
-
-    def personal(_order_id: UUID, request: HttpRequest) -> dict[str, object]:
-        return {"said": request.user.pk}
-
-    registered(registry.Fragment("order", SICKLY, personal, "points/note.html", (PointsGranted,), queries=0))
-
-    async def story() -> None:
-        async with socket_of(listener, waiting.id) as socket:
-            await socket.connect(timeout=ANSWER_SECONDS)
-            assert SICKLY in await fragments(socket)
-
-    run(story)
-    assert SICKLY not in capsys.readouterr().err
-
-
-def test_whoever_left_is_forgotten(listener: Shopper, waiting: Order) -> None:
-    async def story() -> None:
-        async with socket_of(listener, waiting.id) as socket:
-            await socket.connect(timeout=ANSWER_SECONDS)
-            await fragments(socket)
-
-    run(story)
-
-    assert open_pages._pages == {}

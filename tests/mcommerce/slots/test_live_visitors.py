@@ -1,24 +1,16 @@
 """Fragments come anew on the page's socket for who may see the page, as that visitor sees it."""
 
-from collections.abc import Callable
-from typing import Any
-from uuid import UUID
-
 import pytest
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
-from django.http import HttpRequest
 
 from mcommerce.orders import consumers
 from mcommerce.orders.models import Order
-from mcommerce.web.slots import registry
-from mcommerce.web.slots.live import open_pages
 from tests.mcommerce.orders.conftest import Shopper, fresh
-from tests.mcommerce.orders.socket_clients import ANSWER_SECONDS, closing_code, happens, run, socket_of
+from tests.mcommerce.orders.socket_clients import ANSWER_SECONDS, happens, run, socket_of
 from tests.mcommerce.slots.heard_fragments import POINTS, fragments
-from tests.mcommerce.slots.points.events import PointsGranted
 from tests.mcommerce.slots.points.services import grant_points
 
 pytestmark = [
@@ -61,17 +53,6 @@ def test_a_form_that_comes_on_the_socket_can_be_sent(listener: Shopper, waiting:
     assert fresh(waiting).state == Order.State.CANCELLED
 
 
-def test_a_stranger_gets_no_fragment(waiting: Order) -> None:
-    grant_points(order_id=waiting.id)
-
-    async def story() -> None:
-        async with socket_of(Shopper(), waiting.id) as socket:
-            assert await closing_code(socket) == consumers.NOT_FOUND
-        assert open_pages._pages == {}
-
-    run(story)
-
-
 def test_who_has_signed_out_gets_no_further_fragment(waiting: Order) -> None:
     ada = get_user_model().objects.create_user(email="ada@example.com")
     Order.objects.filter(id=waiting.id).update(customer_id=ada.id)
@@ -87,24 +68,5 @@ def test_who_has_signed_out_gets_no_further_fragment(waiting: Order) -> None:
             await happens(grant_points, order_id=waiting.id)
 
             assert (await socket.receive_output(timeout=ANSWER_SECONDS))["code"] == consumers.NOT_FOUND
-
-    run(story)
-
-
-def test_the_visitor_of_the_socket_is_the_one_of_the_page(waiting: Order, registered: Callable[..., None]) -> None:
-    ada = get_user_model().objects.create_user(email="ada@example.com")
-    Order.objects.filter(id=waiting.id).update(customer_id=ada.id)
-    shopper = Shopper()
-    shopper.browser.force_login(ada)
-
-    def who(_order_id: UUID, request: HttpRequest) -> dict[str, Any]:
-        return {"said": request.user.email}
-
-    registered(registry.Fragment("order", "points.who", who, "points/note.html", updates_on=(PointsGranted,)))
-
-    async def story() -> None:
-        async with socket_of(shopper, waiting.id) as socket:
-            await socket.connect(timeout=ANSWER_SECONDS)
-            assert "ada@example.com" in (await fragments(socket))["points.who"]
 
     run(story)

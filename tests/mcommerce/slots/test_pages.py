@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import DatabaseError, connection, transaction
 from django.http import HttpRequest
-from django.template import Context, Template, TemplateSyntaxError
+from django.template import Context, Template
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -99,10 +99,6 @@ def test_it_speaks_the_visitors_language(pages: dict[str, Any], points_app: None
     assert "€1.90" in read(pages["order"], "en")
 
 
-def test_a_form_in_a_fragment_can_be_sent(pages: dict[str, Any], points_app: None) -> None:
-    assert "csrfmiddlewaretoken" in read(pages["order"]).partition("data-fragment")[2]
-
-
 # --- failures ------------------------------------------------------------------------------------------------------
 
 
@@ -123,15 +119,6 @@ def test_a_fragment_that_fails_leaves_its_place_empty_and_a_line_in_the_log(
     assert "points.failing" not in page
 
 
-def test_a_template_that_is_missing_is_the_fragments_failure(
-    pages: dict[str, Any], points_app: None, registered: Callable[..., None], caplog: pytest.LogCaptureFixture
-) -> None:
-    registered(registry.Fragment("order", "points.bare", lambda _order_id, _request: {}, "points/forgotten.html"))
-
-    assert SAYS["order"] in read(pages["order"])
-    assert "points/forgotten.html" in caplog.text
-
-
 def test_a_database_error_in_a_fragment_does_not_reach_the_pages_transaction(
     waiting: Order, points_app: None, registered: Callable[..., None], rf: RequestFactory
 ) -> None:
@@ -148,11 +135,6 @@ def broken(_order_id: UUID, _request: HttpRequest) -> dict[str, object]:
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.execute("SELECT nothing FROM nowhere")
     raise DatabaseError("not reached")
-
-
-def test_a_place_that_no_page_has_is_refused_in_a_template(rf: RequestFactory) -> None:
-    with pytest.raises(TemplateSyntaxError, match="account, desk, order, product, station"):
-        Template('{% load slots %}{% slot "ordr" 1 %}').render(Context({"request": rf.get("/")}))
 
 
 # --- queries -------------------------------------------------------------------------------------------------------

@@ -1,10 +1,6 @@
 """What an app declares wrongly is refused at start, with what to do instead."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,16 +11,6 @@ from django.http import HttpRequest
 from mcommerce.web.slots import fragment, registry
 from mcommerce.web.slots.testing import draw_fragment
 from tests.mcommerce.slots.points.events import PointsGranted, RulesChanged
-
-ROOT = Path(__file__).resolve().parents[3]
-WRONG_PLACE = """
-from mcommerce.web.slots import fragment
-
-
-@fragment("ordr", template="gifts/gift.html")
-def gift(order_id, request):
-    return {}
-"""
 
 
 def nothing(*_key: Any, request: HttpRequest | None = None) -> None: ...
@@ -48,27 +34,6 @@ def test_two_fragments_of_one_name_are_refused(registered: Callable[[registry.Fr
 
     with pytest.raises(ImproperlyConfigured, match="two fragments points.twice"):
         registry.add(registry.Fragment("product", "points.twice", nothing, "points/note.html"))
-
-
-def test_a_site_with_an_unknown_place_does_not_start(tmp_path: Path) -> None:
-    (tmp_path / "gifts").mkdir()
-    (tmp_path / "gifts/__init__.py").touch()
-    (tmp_path / "gifts/slots.py").write_text(WRONG_PLACE)
-    (tmp_path / "gifts_settings.py").write_text(
-        "from mcommerce.settings import *\nINSTALLED_APPS = [*INSTALLED_APPS, 'gifts']\n"
-    )
-    told = {"DJANGO_SETTINGS_MODULE": "gifts_settings", "PYTHONPATH": str(tmp_path), "VAR_DIR": str(tmp_path / "var")}
-
-    done = subprocess.run(
-        [sys.executable, "manage.py", "check"], cwd=ROOT, env={**os.environ, **told}, capture_output=True, text=True
-    )
-
-    assert done.returncode == 1
-    assert "gifts.gift: no page has a place 'ordr'. Use one of account, desk, order, product, station" in done.stderr
-
-
-def test_the_apps_fragments_are_there_once_it_is_installed(points_app: None) -> None:
-    assert [one.name for one in registry.fragments_of("order")] == ["points.order_points", "points.order_rules"]
 
 
 @pytest.mark.django_db

@@ -46,31 +46,6 @@ async def test_a_change_comes_on_the_socket_of_the_stations_page() -> None:
     assert open_pages._pages == {}
 
 
-@pytest.mark.parametrize("station", ["simulator/lyon-9", "", "simulator/lyon-x"])
-def test_a_station_that_nobody_knows_has_no_fragments(station: str) -> None:
-    @on_a_loop
-    async def story() -> None:
-        await happens({key(7): state()})
-        async with browsing() as browser:
-            await open_station(browser, station)
-            await praise("simulator", "lyon-9")
-            await happens({key(7): state(bikes=3)})
-
-            assert (await browser.hear())["type"] == "delta"
-            assert open_pages._pages == {}
-
-    story()
-
-
-@on_a_loop
-async def test_the_dashboard_has_no_fragments() -> None:
-    await happens({key(7): state()})
-    async with browsing() as browser:
-        await browser.subscribe()
-
-        assert open_pages._pages == {}
-
-
 def test_stations_alone_show_none(settings: Any) -> None:
     settings.STATIONS_PAGE_FRAGMENTS = ""
 
