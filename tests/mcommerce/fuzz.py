@@ -1,12 +1,10 @@
 """Asks every route of the site, and fills in every form that its pages show, with what nobody should write.
 
-The routes come from the URLconf and the forms from the pages, so a new one is asked as soon as it is there. The admin
-has some 170 routes of a few kinds, all Django's own: they are asked less, unless FUZZ_EVERYTHING is set (`make fuzz`).
+The routes come from the URLconf and the forms from the pages, so a new one is asked as soon as it is there.
 """
 
-import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
@@ -52,10 +50,7 @@ BODIES: dict[str, tuple[bytes, str]] = {
     "lone surrogate": (b'{"id": "\\ud800", "type": "\\u0000"}', "application/json"),
     "deep": (b"[" * 50_000, "application/json"),
     "multipart without a boundary": (b"--x", "multipart/form-data"),
-    "broken multipart": (
-        b'--x\r\nContent-Disposition: form-data; name="a\0"\r\n\r\n',
-        "multipart/form-data; boundary=x",
-    ),
+    "broken": (b'--x\r\nContent-Disposition: form-data; name="a\0"\r\n\r\n', "multipart/form-data; boundary=x"),
     "unknown encoding": (b"a=b", "application/x-www-form-urlencoded; charset=nothing"),
     **{f"multipart in {charset}": _part_in(charset) for charset in ("hex", "rot13", "zlib", "idna", "undefined")},
     **{f"surrogates in {charset}": _part_in(charset) for charset in ("utf-7", "unicode_escape")},
@@ -103,38 +98,51 @@ class Page(HTMLParser):
 
 ALWAYS_ASKED = ("page", "q", "next", "contract", "key", "fragment", "removed", "quantity")
 ADMIN = "/admin/"
-EVERYTHING = bool(os.environ.get("FUZZ_EVERYTHING"))
 
 
 class Fuzzer:
-    """One person with a browser. `failures` has a line for each answer of 500 and above, `requests` counts them all."""
+    """One person with a browser. `failures` has a line for each answer of 500 and above, `requests` counts them all.
 
-    def __init__(self, known: Callable[[str, str], str], sign_in: Callable[[Client], None]) -> None:
-        """`known` gives a value that is there, by route and name of the parameter; `sign_in` lets a browser in."""
+    `known` gives a value that is there, by route and name of the parameter; `sign_in` lets the browser in. With
+    `everything` it tries all texts, in one value at a time as well; else one of the worst in all at once, and one body.
+    """
+
+    def __init__(
+        self, known: Callable[[str, str], str], sign_in: Callable[[Client], object], *, everything: bool
+    ) -> None:
         self.client = Client(raise_request_exception=False)
         self.requests, self.failures = 0, list[str]()
-        self._known, self._sign_in = known, sign_in
-        self._pages: dict[str, Page] = {}
+        self._known, self._sign_in, self._everything = known, sign_in, everything
 
-    def ask_everything(self, routes: list[str]) -> None:
+    def ask(self, routes: list[str]) -> None:
         """Every route with known and with bad values; every form and every link's question of the pages that answer."""
+        pages: dict[str, Page] = {}
         for route in routes:
             self._sign_in(self.client)
             for path in self._paths(route):
-                page = self._look_at(path)
-                if page is not None:
-                    self._pages[path] = page
-            if EVERYTHING or not route.startswith(ADMIN):
-                self._send_bodies(self._plain(route))
-        for path, page in self._pages.items():
+                if page := self._look_at(path):
+                    pages[path] = page
+            for body, content_type in self._bodies(route):
+                self._send("POST", self._plain(route), body, content_type=content_type)
+        for path, page in pages.items():
             self._ask_by_query(path, page)
-        seen = set()
-        for page in self._pages.values():
-            for form in page.forms:
-                if (key := (form.action, form.method, tuple(sorted(form.fields)))) not in seen:
-                    seen.add(key)
-                    self._sign_in(self.client)
-                    self._fill_in(form)
+        forms = {
+            (form.action, form.method, *sorted(form.fields)): form for page in pages.values() for form in page.forms
+        }
+        for form in forms.values():
+            self._sign_in(self.client)
+            self._fill_in(form)
+
+    def _texts(self, path: str) -> list[bytes]:
+        """The texts that take the place of all values."""
+        return list(TEXTS.values()) if self._everything else [TEXTS[_one_of(WORST, path)]]
+
+    def _worst(self) -> list[bytes]:
+        """The texts that take the place of one value beside good ones."""
+        return [TEXTS[name] for name in WORST] if self._everything else []
+
+    def _bodies(self, route: str) -> list[tuple[bytes, str]]:
+        return list(BODIES.values()) if self._everything else [BODIES[_one_of([*BODIES], route)]]
 
     def _plain(self, route: str) -> str:
         return "".join(quote(self._known(route, name), safe="") if name else text for text, name in _pieces(route))
@@ -143,7 +151,7 @@ class Fuzzer:
         yield self._plain(route)
         names = [name for _, name in _pieces(route) if name]
         for bad in names:
-            for text in _all_at_once(route):
+            for text in self._texts(route):
                 yield "".join(
                     quote(text if name == bad else self._known(route, name), safe="") if name else piece
                     for piece, name in _pieces(route)
@@ -159,10 +167,10 @@ class Fuzzer:
         names = dict.fromkeys(ALWAYS_ASKED, "") | page.asked
         for form in page.forms:
             names |= form.fields if form.method == "get" else {}
-        for text in _all_at_once(path):
+        for text in self._texts(path):
             self._send("GET", f"{path}?{urlencode(dict.fromkeys(names, text))}")
         for name in names:
-            for text in _one_at_a_time(path, name):
+            for text in self._worst():
                 self._send("GET", f"{path}?{urlencode({**names, name: text})}")
 
     def _fill_in(self, form: Form) -> None:
@@ -171,15 +179,11 @@ class Fuzzer:
         good = {name: value or PLAUSIBLE.get(name, "1") for name, value in form.fields.items()} | dict.fromkeys(
             form.files, ""
         )
-        for text in _all_at_once(form.action):
+        for text in self._texts(form.action):
             self._send("POST", form.action, {name: _filled(form, name, text) for name in good})
         for name in good:
-            for text in _one_at_a_time(form.action, name):
+            for text in self._worst():
                 self._send("POST", form.action, {**good, name: _filled(form, name, text)})
-
-    def _send_bodies(self, path: str) -> None:
-        for body, content_type in BODIES.values():
-            self._send("POST", path, body, content_type=content_type)
 
     def _send(self, method: str, path: str, body: Any = b"", *, content_type: str = FORM) -> Any:
         cache.clear()  # how often somebody may ask is not the question here
@@ -212,24 +216,9 @@ PLAUSIBLE = {
 }
 
 
-def _all_at_once(path: str) -> list[bytes]:
-    """The texts that take the place of all values; of the admin's routes each has two others."""
-    if EVERYTHING or not path.startswith(ADMIN):
-        return list(TEXTS.values())
-    return [_one_of_the_worst(path), _one_of_the_worst(f"{path} again")]
-
-
-def _one_at_a_time(path: str, name: str) -> list[bytes]:
-    """The texts that take the place of one value beside good ones; another one for each name of the admin's."""
-    if EVERYTHING:
-        return list(TEXTS.values())
-    if path.startswith(ADMIN):
-        return [_one_of_the_worst(f"{path} {name}")]
-    return [TEXTS[name] for name in WORST]
-
-
-def _one_of_the_worst(of: str) -> bytes:
-    return TEXTS[WORST[zlib.crc32(of.encode()) % len(WORST)]]
+def _one_of(names: Sequence[str], of: str) -> str:
+    """Always the same one, and others of others."""
+    return names[zlib.crc32(of.encode()) % len(names)]
 
 
 def _filled(form: Form, name: str, text: bytes) -> Any:
