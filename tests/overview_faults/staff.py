@@ -43,8 +43,6 @@ class Staff:
         self._site = site
         self._browser = requests.Session()
         self._browser.trust_env = False
-        self.slowest_seconds = 0.0
-        self.unanswered = 0
 
     def sign_in(self) -> None:
         email = have_account(self._site, superuser=True)
@@ -56,44 +54,26 @@ class Staff:
 
     def named(self) -> dict[str, Shown]:
         """What the overview names now, by title. Raises Unanswered."""
-        begun = time.monotonic()
         try:
             answer = self._get(PART)
             if UNREAD not in answer.headers:  # the page shows that part too: it names a lock
                 answer.raise_for_status()
         except requests.RequestException as error:
-            self.unanswered += 1
             raise Unanswered(str(error)) from None
-        finally:
-            self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - begun)
         found = dict(map(_shown, FAULT.findall(answer.text)))
         [count] = HEADING.findall(answer.text)
         assert int(count) >= len(found), answer.text
         return found
 
-    def clicks_to(self, remedy: re.Pattern[str], shown: Shown) -> int | None:
-        """How many clicks from the overview the remedy is: 0 if the fault's own text has it, None if too many."""
-        if remedy.search(shown.text):
-            return 0
-        pages = [shown.link] if shown.link else []
-        for clicks in range(1, CLICKS_MAX + 1):
-            texts = [self._get(page).text for page in pages]
+    def finds(self, remedy: re.Pattern[str], shown: Shown) -> bool:
+        """Whether the fault's own text has the remedy, or a page that is two clicks away at most."""
+        texts, pages = [shown.text], [shown.link] if shown.link else []
+        for _click in range(CLICKS_MAX):
             if any(remedy.search(text) for text in texts):
-                return clicks
+                return True
+            texts = [self._get(page).text for page in pages]
             pages = [html.unescape(link) for text in texts for link in dict.fromkeys(LINK.findall(_main(text)))]
-        return None
-
-    def press(self, path: str, button: str, **fields: str) -> None:
-        """Send the form of that page to `button`, a path."""
-        page = self._get(path)
-        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
-        assert token, page.text
-        self._browser.post(
-            f"{self._site.door}{button}",
-            data={"csrfmiddlewaretoken": token[1], **fields},
-            headers={"Referer": self._site.door},
-            timeout=ANSWER_SECONDS,
-        ).raise_for_status()
+        return any(remedy.search(text) for text in texts)
 
     def _get(self, path: str) -> requests.Response:
         return self._browser.get(f"{self._site.door}{path}", timeout=ANSWER_SECONDS)
