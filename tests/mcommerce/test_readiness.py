@@ -111,16 +111,6 @@ def test_a_probe_asks_the_database_nothing(client: Client, watching: Watch) -> N
     assert client.get("/health/ready").status_code == 200
 
 
-def test_what_needs_the_database_is_not_asked_while_that_is_away() -> None:
-    asked: list[str] = []
-    parts = [Part("database", lambda: "no answer"), Part("outbox", lambda: asked.append("outbox") or "", "database")]
-    found = Watch(parts)
-
-    found.look()
-
-    assert (asked, found.found()) == ([], {"database": "no answer", "outbox": "not looked at yet"})
-
-
 def test_a_fault_is_as_old_as_its_first_look_and_a_later_one_is_new(bus_clock, monkeypatch: pytest.MonkeyPatch) -> None:
     said = {"disk": "full: /srv"}
     found = Watch([Part("disk", lambda: said["disk"])])

@@ -9,14 +9,10 @@ from django.db import transaction
 from django.test import Client
 
 from mcommerce.accounts.models import Address
-from mcommerce.web.resubmission import is_carried_out_once
 from tests.mcommerce.accounts.conftest import ada, browser  # noqa: F401
 from tests.mcommerce.accounts.test_account import HOME
-from tests.mcommerce.products.conftest import desk, put_on_shelf  # noqa: F401
 
 NEW_ADDRESS = "/accounts/addresses/new/"
-NEW_PRODUCT = "/admin/products/product/add/"
-PRODUCTS = "/admin/products/product/"
 
 pytestmark = pytest.mark.django_db
 
@@ -56,25 +52,6 @@ def test_another_form_from_the_page_that_was_sent_again_is_stored_as_well(browse
     again(browser, NEW_ADDRESS, HOME | {"street": "1 place Bellecour"}, first)
 
     assert Address.objects.count() == 2
-
-
-def test_the_admins_actions_hold_no_transaction_over_all_their_rows() -> None:
-    assert [is_carried_out_once(path) for path in (NEW_PRODUCT, PRODUCTS, "/admin/payment/payment/")] == [
-        True,
-        False,
-        False,
-    ]
-
-
-def test_an_action_on_a_filtered_list_of_the_admin_is_carried_out_there(desk: Client) -> None:  # noqa: F811
-    """The admin takes a parameter that it does not know for a filter, and would do nothing."""
-    vase = put_on_shelf()
-    form = {"action": "delete_selected", "_selected_action": str(vase.id), "post": "yes"}
-
-    answer = again(desk, f"{PRODUCTS}?q={vase.sku}", form, uuid4())
-
-    assert "e=1" not in answer.get("Location", "")
-    assert answer.wsgi_request.GET.dict() == {"q": vase.sku}
 
 
 def test_a_form_that_came_back_with_errors_is_looked_at_anew(browser: Client) -> None:  # noqa: F811

@@ -37,7 +37,7 @@ def test_a_mail_server_that_is_away_is_soon_left_alone(nobody: int) -> None:
     assert states()["mail server"] == "open"
 
 
-@pytest.mark.parametrize("silent_at", ["hello", "ehlo", "mail", "rcpt", "data", "text"])
+@pytest.mark.parametrize("silent_at", ["hello", "rcpt", "text"])
 def test_a_mail_server_that_falls_silent_is_soon_left_alone_wherever_it_does(silent_at: str) -> None:
     with mail_server(**{silent_at: None}) as server:
         for _ in range(FAILURES_MAX):
@@ -50,7 +50,7 @@ def test_a_mail_server_that_falls_silent_is_soon_left_alone_wherever_it_does(sil
     assert server.mails <= FAILURES_MAX
 
 
-@pytest.mark.parametrize("says_no_to", ["hello", "mail", "rcpt", "data", "text"])
+@pytest.mark.parametrize("says_no_to", ["hello", "rcpt", "text"])
 def test_a_mail_server_that_says_no_is_there(says_no_to: str) -> None:
     with mail_server(**{says_no_to: b"554 5.7.1 not you"}) as server:
         for _ in range(FAILURES_MAX + 2):

@@ -45,14 +45,6 @@ def test_no_parcel_goes_to_a_name_or_place_that_cannot_be_read(text: str, browse
     assert ada.name != text
 
 
-def test_ada_changes_her_name_and_language(browser: Client, ada: User) -> None:
-    answer = browser.post("/accounts/", {"name": "Ada King", "language": "fr"})
-
-    ada.refresh_from_db()
-    assert (ada.name, ada.language) == ("Ada King", "fr")
-    assert answer.cookies["django_language"].value == "fr"
-
-
 def test_another_address_takes_the_password_and_the_code_mailed_to_it(browser: Client, ada: User) -> None:
     new = {"email": "Ada@King.example", "action_add": ""}
     assert "/accounts/confirm/" in browser.post(EMAIL_PAGE, new)["Location"]

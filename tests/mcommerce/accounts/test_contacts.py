@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-from allauth.account.models import EmailAddress
-from allauth.account.signals import email_confirmed
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
@@ -61,15 +59,6 @@ def test_what_staff_changes_is_told(
     assert admin_client.post(page, form | counts).status_code == 302
 
     assert contacts() == [told]
-
-
-def test_a_verified_address_replaces_the_old_one(ada: User, rf: Any) -> None:
-    new = EmailAddress.objects.create(user=ada, email="countess@example.com")
-    new.set_verified()
-    new.set_as_primary()
-    email_confirmed.send(sender=EmailAddress, request=rf.get("/"), email_address=new)
-
-    assert contacts() == [("countess@example.com", "en")]
 
 
 def test_an_account_that_is_deleted_is_told_without_its_address(ada: User) -> None:

@@ -4,7 +4,6 @@ import json
 from io import StringIO
 
 import pytest
-from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
@@ -34,14 +33,6 @@ def test_what_is_printed_opens_the_desk_until_the_next_time(settings: Settings) 
     assert not enters(Client(), before)
     assert enters(Client(), now)
     assert User.objects.count() == 1
-
-
-def test_a_second_factor_of_the_last_time_is_not_asked_for(settings: Settings) -> None:
-    settings.DEMO = True
-    printed()
-    TOTP.activate(User.objects.get(), generate_totp_secret())
-
-    assert enters(Client(), printed())
 
 
 def test_a_site_that_is_no_demo_refuses(settings: Settings) -> None:

@@ -16,16 +16,3 @@ def test_an_address_in_other_letters_is_the_same_person() -> None:
     assert User.objects.get_by_natural_key("aDa@example.com") == ada
     with pytest.raises(IntegrityError), transaction.atomic():
         User.objects.create_user("ADA@EXAMPLE.COM", "secret")
-
-
-def test_others_know_a_person_by_a_public_id() -> None:
-    assert User.objects.create_user("ada@example.com").id.version == 7
-
-
-def test_nobody_signs_in_as_someone_without_a_password() -> None:
-    assert not User.objects.create_user("ada@example.com").has_usable_password()
-
-
-def test_a_person_has_an_address() -> None:
-    with pytest.raises(ValueError, match="e-mail"):
-        User.objects.create_user("")

@@ -9,11 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from eventbus import clock
 from mcommerce.monitoring.page import bus_state
 from outside.circuit_breaker import FAILURES_MAX, OPEN, REST_SECONDS, Service
-from stations.feeds.feed_interface import PollFailed
-from stations.polling.poller import Poller
 from tests.eventbus.bus_app import open_house
-from tests.stations.readings import reading
-from tests.stations.test_poller import DOWN, Feed
 
 TOKEN = "a-token-of-this-test-only"
 
@@ -127,21 +123,6 @@ def test_requests_are_counted_by_route_and_never_by_path(db: None, client: Clien
     }
     assert told["mcommerce_http_request_duration_seconds_count", "none"] >= 1
     assert not any("nothing" in label for series in told for label in series)
-
-
-def test_polls_are_counted_by_feed_and_outcome(transactional_db: None, client: Client) -> None:
-    before = read(client)
-    lyon = Feed(DOWN, [reading()], PollFailed("of no kind that we know"))
-    poller = Poller(lyon)
-
-    for _ in range(3):
-        poller.poll()
-
-    told = read(client)
-    polls = {series: value - before.get(series, 0) for series, value in told.items() if "polls_total" in series[0]}
-    assert {series[1:]: value for series, value in polls.items() if value} == {
-        ("simulator:lyon", outcome): 1 for outcome in ("ok", "their_error", "failed")
-    }
 
 
 def test_an_open_breaker_is_told_until_it_closes(client: Client) -> None:

@@ -32,23 +32,6 @@ def test_a_receiver_that_refuses_is_a_fault_until_it_accepts(receiver: Receiver,
     assert failing_ways.problems() == []
 
 
-def test_a_way_that_the_settings_no_longer_name_is_no_fault(
-    receiver: Receiver, present: list[Fault], settings: Any, bus_clock: Any
-) -> None:
-    receiver.status = 401
-    watch = FaultWatch()
-    present.append(DISK)
-    checks(watch, 3)
-    webhook, settings.EVENTBUS_NOTIFY_WEBHOOK = settings.EVENTBUS_NOTIFY_WEBHOOK, ""
-    watch.look()
-    assert failing_ways.problems() == []
-
-    bus_clock.advance(minutes=2)
-    settings.EVENTBUS_NOTIFY_WEBHOOK = webhook
-
-    assert failing_ways.problems() == [], "nothing is due any more, so nothing is tried"
-
-
 def test_a_mail_server_that_is_down_is_called_less_and_less_and_the_mail_leaves_once_soon_after(
     receiver: Receiver, present: list[Fault], settings: Any, bus_clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from eventbus import clock
 from eventbus.models import ConsumerGroup
-from mcommerce.notices import delivery, fault_watch
+from mcommerce.notices import fault_watch
 from mcommerce.notices.fault_watch import FaultWatch
 from mcommerce.notices.models import ToldFault
 from mcommerce.overview.faults import Fault
@@ -73,26 +73,6 @@ def test_a_notice_that_is_refused_is_posted_again_and_mailed_once(
     ids = {headers["Mcommerce-Notice"] for headers, _body in receiver.posts}
     assert len(receiver.posts) == 3 and len(ids) == 1  # two were refused
     assert len(mail.outbox) == 1
-
-
-def test_a_slow_receiver_of_many_notices_does_not_cost_the_lease(
-    receiver: Receiver, present: list[Fault], monkeypatch: pytest.MonkeyPatch, bus_clock: Any
-) -> None:
-    post = delivery.by_webhook
-
-    def slowly(due: list[ToldFault], now: Any) -> None:
-        clock.advance(seconds=delivery.WEBHOOK_SECONDS - 1)
-        post(due, now)
-
-    monkeypatch.setattr(delivery, "by_webhook", slowly)
-    present += [Fault(f"Fault {number}", "is there", id=f"kind:{number}") for number in range(10)]
-    watch, began = FaultWatch(), clock.now()
-
-    checks(watch, 2)
-    assert (clock.now() - began).total_seconds() < fault_watch.LEASE_SECONDS / 2
-    checks(watch, 5)
-
-    assert sorted(receiver.told()) == sorted(("fault.began", f"kind:{number}") for number in range(10))
 
 
 def test_a_notice_that_is_never_accepted_holds_up_no_other(receiver: Receiver, present: list[Fault]) -> None:

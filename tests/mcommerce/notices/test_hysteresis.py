@@ -82,13 +82,3 @@ def test_the_next_owner_goes_on_where_the_last_one_was() -> None:
     day.check(times=3)
 
     assert day.told == [(2, "began", "lag:mail"), (8, "ended", "lag:mail")]
-
-
-def test_a_fault_that_is_over_is_forgotten_after_an_hour() -> None:
-    day = Day()
-    day.check(LAG, times=2)
-    day.check(times=3)
-    assert day.state.forget(NOON + timedelta(minutes=50)) == []
-
-    assert day.state.forget(NOON + timedelta(minutes=61)) == ["lag:mail"]
-    assert day.state.faults == {}

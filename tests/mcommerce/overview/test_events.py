@@ -106,28 +106,6 @@ def test_events_are_found_by_time(reader: Client) -> None:
     assert numbers(reader, f"?until={hour_ago}&key=order-1") == [rows[0].pk]
 
 
-def test_unsent_and_rejected_events_of_a_key_are_found_with_the_sent_ones(reader: Client) -> None:
-    [sent] = add(1)
-    [unsent] = add(1, partition=None, offset=None)
-    [rejected] = add(1, partition=None, offset=None, rejected="too large")
-
-    assert numbers(reader, "?key=order-1") == [rejected.pk, unsent.pk, sent.pk]
-
-
-def test_a_rare_type_is_looked_for_in_bounded_steps(reader: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "SCANNED_MAX", 4)
-    [rare] = add(1, type="order.returned.v1")
-    add(8)
-
-    first = reader.get(PAGE + "?type=order.returned.v1").content.decode()
-    query, seen = "?type=order.returned.v1", []
-    while query := older(reader, query):
-        seen += numbers(reader, query)
-
-    assert "There are older ones." in first
-    assert seen == [rare.pk]
-
-
 def test_the_query_of_a_page_reads_rows_by_an_index(reader: Client) -> None:
     add(3)
     for query in ("?type=order.paid.v1", "?key=order-1", "?key=order-1&before=3"):

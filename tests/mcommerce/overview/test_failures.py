@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.test import AsyncClient, Client
+from django.test import Client
 from django.urls import reverse
 
 from eventbus import Permanent
 from eventbus.models import BulkRun, DeadLetter, OperatorAction
 from eventbus.selections import bulk_runs
-from mcommerce.overview.repairs import failures
 from tests.eventbus.bus_app import House, Mended, open_house
 from tests.eventbus.busy_site import many, places
 
@@ -170,44 +168,6 @@ def test_nobody_without_the_right_reads_payloads_or_error_texts(house: House, br
         assert "4711471147" not in page_of(client, reverse(name))
     assert "4711471147" not in page_of(client, reverse("bus-failure", args=[cause()]))
     assert "4711471147" in page_of(staff(LOOK, SEE, name="grace"), reverse("bus-failure", args=[cause()]))
-
-
-def test_letters_are_paged_through_by_their_numbers(
-    house: House, broken: Mended, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(failures, "LETTERS_SHOWN_MAX", 3)
-    client, seen = staff(LOOK, SEE), list[str]()
-    url: str | None = reverse("bus-failure", args=[cause()])
-
-    while url:
-        page = page_of(client, url)
-        seen += re.findall(r"letter (\d+)", page)
-        older = re.search(r'href="(\?before=\d+)"', page)
-        url = reverse("bus-failure", args=[cause()]) + older[1] if older else None
-
-    ids = [str(one.pk) for one in reversed(house.dead())]
-    assert seen == ids
-
-
-@pytest.mark.django_db(transaction=True)
-def test_an_export_is_sent_by_the_asynchronous_server_too(transactional_db: None) -> None:
-    with open_house() as house:
-        house.handler(call=Mended("vase", error=Permanent("no")), on_dead="skip")
-        house.say(*many("vase", SHOWN))
-        house.settle()
-        client = staff(LOOK, OPERATE)
-        run, _lines = exported(client, house)
-        later = AsyncClient()
-        later.cookies = client.cookies
-
-        answer = async_to_sync(_whole)(later, reverse("bus-export", args=[run.pk]))
-
-    assert len(answer.splitlines()) == SHOWN
-
-
-async def _whole(client: AsyncClient, url: str) -> bytes:
-    answer = await client.get(url)
-    return b"".join([block async for block in answer.streaming_content])
 
 
 def test_a_discard_with_parked_events_asks_with_the_exact_number(house: House) -> None:

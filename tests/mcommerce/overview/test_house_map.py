@@ -12,7 +12,7 @@ from eventbus import clock
 from eventbus.models import ConsumerGroup
 from eventbus.reports import catalogue, groups
 from eventbus.schemas.site_events import site_events
-from mcommerce.overview.house_map import Drawing, Node, drawing
+from mcommerce.overview.house_map import Drawing, drawing
 from tests.schema_validation import formats
 
 PAGE = "/eventbus/map/"
@@ -42,18 +42,6 @@ def test_every_group_and_every_event_is_on_the_map_and_each_event_has_a_publishe
     assert {node.name for node in found.types} == set(site_events())
     assert {node.name for node in found.groups} == {name for entry in catalogue.entries() for name in entry.groups}
     assert [one.type for one in catalogue.entries() if not one.publishers] == []
-
-
-def test_the_same_code_makes_the_same_drawing_and_no_box_lies_on_another() -> None:
-    found = drawn()
-
-    assert found.lines == drawn().lines
-    for column in (found.apps, found.types, found.groups):
-        in_order = sorted(column, key=lambda node: node.y)
-        assert all(one.y + one.height <= below.y for one, below in zip(in_order, in_order[1:], strict=False))
-    boxes: list[Node] = [*found.apps, *found.types, *found.groups]
-    assert all(node.x >= 0 and node.x + node.width <= found.width for node in boxes)
-    assert all(node.y + node.height <= found.height for node in boxes)
 
 
 def test_a_group_on_the_map_says_its_lag_and_failures_and_leads_to_them(operator: Client) -> None:

@@ -10,7 +10,6 @@ from django.urls import reverse
 
 from eventbus import Permanent, clock
 from eventbus.models import ConsumerGroup, IgnoredType, ProcessRow
-from eventbus.operations import status
 from eventbus.operations.problem import Problem
 from mcommerce import readiness
 from mcommerce.accounts.models import User
@@ -50,12 +49,6 @@ def test_dead_letters_are_named_with_the_list_that_has_the_remedy(operator: Clie
     page = operator.get(PAGE).content.decode()
     assert 'class="fault__since"' in page
     assert f"{reverse('admin:eventbus_deadletter_changelist')}?group=house-a" in page
-
-
-def test_an_open_circuit_breaker_is_named_with_its_group(operator: Client) -> None:
-    ConsumerGroup.objects.filter(name="mail").update(breaker_opened_at=clock.now(), breaker_reason="7 of 10 failed")
-
-    assert list(faults(operator)) == ["The circuit breaker of group mail is open"]
 
 
 def test_a_silent_process_and_a_site_that_nobody_relays_are_shown(operator: Client) -> None:
@@ -122,22 +115,6 @@ def test_the_page_speaks_french(operator: Client) -> None:
     assert list(faults(operator, **{"accept-language": "fr"})) == ["Le disjoncteur du groupe mail est ouvert"]
 
 
-def test_the_pages_script_gets_the_part_that_changes_alone(operator: Client) -> None:
-    part = operator.get(PAGE, {"part": "state"}).content.decode()
-
-    assert part.startswith("<title>Event bus: overview | Mcommerce</title>")
-    assert '<section class="overview__verdict"' in part
-    assert "<html" not in part
-
-
-def test_only_staff_who_may_look_into_the_bus_see_it(client: Client, operator: Client) -> None:
-    assert client.get(PAGE)["Location"] == f"{reverse('account_login')}?next={PAGE}"
-
-    client.force_login(User.objects.create_user("eve@example.com", is_staff=True))
-
-    assert client.get(PAGE).status_code == 403
-
-
 def test_the_admin_links_to_it(operator: Client, client: Client) -> None:
     link = f'<a href="{PAGE}">Overview</a>'
     assert link in operator.get(reverse("admin:index")).content.decode()
@@ -172,12 +149,3 @@ def test_a_feature_that_cannot_tell_its_faults_hides_no_others(
     assert "stations.live.feed_health.problems cannot tell the faults of its feature: LookupError." in (
         operator.get(PAGE).content.decode()
     )
-
-
-def test_two_faults_of_one_kind_have_two_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    problems = [Problem("topic a was lost", kind="log"), Problem("another site reads topic b", kind="log")]
-    monkeypatch.setattr("mcommerce.overview.faults.status.problems", lambda found, dispatches: problems)
-
-    found = fault_list.faults(status.status())
-
-    assert [one.id for one in found if one.text in problems] == ["log:", "log:/2"]

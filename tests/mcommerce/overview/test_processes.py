@@ -32,13 +32,6 @@ def test_a_process_shows_its_role_host_partitions_and_heartbeat(client: Client, 
     assert '<a href="/eventbus/groups/#group-mail">mail</a> (orders/0-1)' in html
 
 
-def test_a_key_in_the_address_of_a_feed_is_not_shown(client: Client, settings: Any) -> None:
-    settings.STATIONS_FEEDS = [f"gbfs:https://feed.example/gbfs.json?api_key={SECRET}"]
-    settings.SET_BY_ENVIRONMENT = settings.SET_BY_ENVIRONMENT | {"STATIONS_FEEDS": True}
-
-    assert SECRET not in client.get(PAGE).content.decode()
-
-
 def test_a_silent_process_is_marked(client: Client) -> None:
     ProcessRow.objects.update(beat_at=clock.now() - timedelta(seconds=50), host="elsewhere")
 

@@ -111,20 +111,6 @@ def test_a_failed_replay_is_a_fault_that_leads_to_its_page_until_it_is_given_up(
     assert f'href="{url}">replay {run.pk}</a>' in page_of(client, reverse("bus-actions"))
 
 
-def test_looking_acts_on_nothing_and_a_form_of_another_site_neither(projection: House) -> None:
-    client = staff(LOOK, OPERATE)
-    choose(client, offset=0, partitions=partitions())
-    begin = reverse("bus-operate-replay", args=[ReplayRun.objects.get().pk, "begin"])
-    strict = Client(enforce_csrf_checks=True)
-    strict.cookies = client.cookies
-
-    assert client.get(begin).status_code == 405
-    assert strict.post(begin).status_code == 403
-    assert strict.post(reverse(CHOICE, args=["house-a"]), {"offset": 0, "partitions": partitions()}).status_code == 403
-
-    assert [run.state for run in ReplayRun.objects.all()] == [ReplayRun.State.FROZEN]
-
-
 @pytest.mark.parametrize(
     ("form", "text"),
     [
@@ -141,12 +127,3 @@ def test_a_wrong_choice_is_explained(projection: House, form: dict[str, object],
 
     assert text in answer.content.decode()
     assert not ReplayRun.objects.exists()
-
-
-def test_a_group_whose_work_may_happen_only_once_offers_no_replay(house: House) -> None:
-    house.handler()
-
-    page = page_of(staff(LOOK, OPERATE), reverse(CHOICE, args=["house-a"]))
-
-    assert "No topic of this group can be replayed" in page
-    assert 'id="count"' not in page

@@ -90,14 +90,6 @@ def test_a_group_that_was_resumed_meanwhile_skips_nothing_and_the_page_says_why(
     assert places() == {"handled": MANY}
 
 
-def test_an_event_that_was_skipped_says_so_in_its_journey(waiting: House) -> None:
-    client = staff(LOOK, OPERATE, "view_outboxrow")
-    choose(client, offset=5)
-    say_yes(client)
-
-    assert "was skipped by an operator" in page_of(client, reverse("journey") + "?q=vase")
-
-
 @pytest.mark.parametrize(
     ("form", "text"),
     [

@@ -1,8 +1,6 @@
 """Staff see topics, partitions and brokers; brokers that are away cost no more than the page's time limit."""
 
 from collections.abc import Collection, Mapping
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -17,7 +15,6 @@ from eventbus.backends.log_description import (
 from eventbus.backends.topics import TopicSpec, wanted
 from eventbus.errors import LogUnavailable
 from eventbus.reports import topics
-from tests.eventbus.bus_app import House
 
 PAGE = "/eventbus/topics/"
 
@@ -64,18 +61,6 @@ def card(client: Client, topic: str) -> str:
     return found
 
 
-def test_in_memory_the_page_shows_the_one_log(operator: Client, house: House) -> None:
-    house.handler("house-a")
-    house.say(("vase", 1), ("vase", 2))
-    house.settle()
-
-    found = card(operator, "house")
-
-    assert '<a href="/eventbus/groups/#group-house-a">house-a</a>' in found
-    assert '<td class="number">2</td>' in found
-    assert "there are no brokers" in operator.get(PAGE).content.decode()
-
-
 def test_brokers_show_their_controller_and_what_they_lead(operator: Client, brokers: Brokers) -> None:
     html = operator.get(PAGE).content.decode()
 
@@ -91,10 +76,6 @@ def test_a_partition_without_a_leader_and_a_setting_that_differs_are_marked(oper
     assert "shop.orders" in found and "1:00:00" in found
 
 
-def test_a_topic_that_the_brokers_lack_says_how_to_make_it(operator: Client, brokers: Brokers) -> None:
-    assert "manage.py eventbus topics --apply" in card(operator, "payment")
-
-
 def test_brokers_that_are_away_are_named_with_the_remedy_and_topics_stay(operator: Client, brokers: Brokers) -> None:
     brokers.error = "No broker has answered within 3 s: are the brokers running?"
 
@@ -102,17 +83,3 @@ def test_brokers_that_are_away_are_named_with_the_remedy_and_topics_stay(operato
 
     assert "are the brokers running?" in html and "No broker has answered." in html
     assert 'id="topic-orders"' in html and "eventbus topics --apply" not in card(operator, "orders")
-
-
-def test_a_client_that_times_out_is_told_as_an_unavailable_log() -> None:
-    from confluent_kafka import KafkaError, KafkaException
-
-    from eventbus.backends.kafka.brokers import log_description
-
-    def silent(timeout: float) -> Any:
-        raise KafkaException(KafkaError(KafkaError._TRANSPORT))
-
-    admin: Any = SimpleNamespace(list_topics=silent)
-
-    with pytest.raises(LogUnavailable, match="No broker has answered within 3 s .*KAFKA_BOOTSTRAP_SERVERS"):
-        log_description.describe(admin, {"orders": "orders"}, [], 3)

@@ -116,21 +116,6 @@ def test_an_event_that_names_no_order_concerns_those_that_match(listener: Shoppe
     run(story)
 
 
-def test_an_event_that_changes_nothing_to_see_sends_nothing(listener: Shopper, waiting: Order) -> None:
-    change_rules(rules="ten cents a point")
-
-    async def story() -> None:
-        async with socket_of(listener, waiting.id) as socket:
-            await socket.connect(timeout=ANSWER_SECONDS)
-            await fragments(socket)
-
-            await happens(change_rules, rules="ten cents a point")
-
-            assert await socket.receive_nothing(timeout=QUIET_SECONDS)
-
-    run(story)
-
-
 def test_many_changes_at_once_are_few_drawings(listener: Shopper, waiting: Order, drawn: list[UUID]) -> None:
     def a_lot() -> None:
         for _time in range(MANY):

@@ -1,6 +1,5 @@
 """A page shows the fragments of other apps, and stays as it is without them, or when one of them fails."""
 
-import logging
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -152,24 +151,6 @@ def test_a_page_makes_its_own_queries_and_those_that_fragments_declare(
 
     declared = sum(one.queries for one in registry.fragments_of("desk" if place == "decision" else place))
     assert queries_of(pages[place]) == own + declared
-
-
-def test_an_operator_is_told_of_a_query_too_many_once_a_minute(
-    pages: dict[str, Any], points_app: None, registered: Callable[..., None], caplog: Any
-) -> None:
-    def greedy(order_id: UUID, _request: HttpRequest) -> dict[str, object]:
-        return {"said": [Order.objects.filter(id=order_id).exists() for _time in range(2)]}
-
-    registered(registry.Fragment("order", "points.greedy", greedy, "points/note.html"))
-
-    with caplog.at_level(logging.WARNING):
-        for _time in range(3):
-            read(pages["order"])
-
-    said = [line.getMessage() for line in caplog.records if "queries" in line.getMessage()]
-    assert said == [
-        "The fragment points.greedy made 2 queries and declares 1: make fewer, or declare queries=2",
-    ]
 
 
 def queries_of(page: tuple[Client, str]) -> int:
