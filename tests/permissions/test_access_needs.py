@@ -36,10 +36,6 @@ def test_joined_with_staff_a_permission_is_still_needed() -> None:
         assert not joined.lets_in(clerk())
 
 
-def test_staff_joined_with_staff_lets_in_staff() -> None:
-    assert (STAFF & STAFF).lets_in(clerk())
-
-
 @pytest.mark.parametrize(
     "other",
     [ALL, SIGNED_IN, OWNER, SUPERUSER, NOBODY, NO_METHOD, owner_or(CANCELS), Need(clauses=((CANCELS,),), staff=True)],

@@ -1,6 +1,6 @@
 """The visitors of the matrix, and the things they try to get at: those of one customer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from allauth.mfa.models import Authenticator
@@ -22,6 +22,8 @@ class Cast:
     visitors: dict[str, Visitor]
     cookies: dict[str, dict[str, str]]
     probes: dict[str, User]
+    every: dict[str, int]  # permission, by its name
+    given: dict[str, frozenset[str]] = field(default_factory=dict)  # to the probes
 
     def browser(self, name: str) -> Client:
         client = Client(headers={"accept-language": "en"})
@@ -29,28 +31,29 @@ class Cast:
         return client
 
     def trying(self, need: Need) -> list[Visitor]:
-        """All visitors, then staff with just what is needed, and staff with everything but one thing of it."""
-        visitors = [*self.visitors.values()]
-        if need.clauses:
-            every = self.visitors["superuser"].permissions
-            visitors.append(_probe(JUST, frozenset(clause[0] for clause in need.clauses)))
-            visitors += [_probe(ALL_BUT, every.difference(clause)) for clause in need.clauses]
-        return visitors
+        """Visitors of each kind that such a need can tell apart, then staff with just what is needed, and staff with
+        everything but one thing of it.
+        """
+        apps_asked = {one.partition(".")[0] for clause in need.clauses for one in clause}
+        kinds: dict[tuple[object, ...], Visitor] = {}
+        for visitor in self.visitors.values():
+            told = frozenset(one for one in visitor.permissions if one.partition(".")[0] in apps_asked)
+            owner = visitor.owner and not need.is_of_staff
+            kinds.setdefault((visitor.signed_in, visitor.staff, visitor.superuser, owner, told), visitor)
+        every = self.visitors["superuser"].permissions
+        just = [_probe(JUST, frozenset(clause[0] for clause in need.clauses))] if need.clauses else []
+        return [*kinds.values(), *just, *(_probe(ALL_BUT, every.difference(clause)) for clause in need.clauses)]
 
     def becomes(self, visitor: Visitor) -> None:
         """Give a probe this visitor's permissions."""
-        if visitor.name in self.probes:
-            every = Permission.objects.select_related("content_type")
-            chosen = [one for one in every if _named(one) in visitor.permissions]
+        if visitor.name in self.probes and self.given.get(visitor.name) != visitor.permissions:
+            chosen = [self.every[name] for name in visitor.permissions]
             self.probes[visitor.name].user_permissions.set(chosen)
+            self.given[visitor.name] = visitor.permissions
 
 
 def _probe(name: str, permissions: frozenset[str]) -> Visitor:
     return Visitor(name, signed_in=True, staff=True, permissions=permissions)
-
-
-def _named(one: Permission) -> str:
-    return f"{one.content_type.app_label}.{one.codename}"
 
 
 def everybody() -> Cast:
@@ -77,7 +80,9 @@ def everybody() -> Cast:
         name: User.objects.create_user(f"{n}@example.com", is_staff=True) for n, name in enumerate((JUST, ALL_BUT))
     }
     cookies = {name: _cookies(user) for name, user in {**people, **probes}.items()}
-    return Cast({name: _visitor(name, user) for name, user in people.items()}, cookies, probes)
+    rows = Permission.objects.values_list("content_type__app_label", "codename", "pk")
+    every = {f"{app}.{codename}": number for app, codename, number in rows}
+    return Cast({name: _visitor(name, user) for name, user in people.items()}, cookies, probes, every)
 
 
 def _cookies(user: Any) -> dict[str, str]:
