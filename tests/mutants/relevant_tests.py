@@ -2,12 +2,10 @@
 
 import ast
 import re
-from collections.abc import Iterable
-from functools import cache
 from typing import Any, NamedTuple
 
 from tests.live_site import ROOT
-from tests.mutants.line_plugin import PRODUCT
+from tests.mutants.plugin import PRODUCT
 from tests.mutants.sampling import Mutant
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -19,24 +17,15 @@ class Known(NamedTuple):
     name: str
     seconds: float
     processes: bool  # whether it started some, which may run anything
-    lines: dict[str, frozenset[int]]
+    lines: dict[str, set[int]]
 
     @classmethod
     def read(cls, told: dict[str, dict[str, Any]]) -> "list[Known]":
         return [
-            cls(
-                name, one["seconds"], one["processes"], {module: frozenset(ran) for module, ran in one["lines"].items()}
-            )
+            cls(name, one["seconds"], one["processes"], {module: set(ran) for module, ran in one["lines"].items()})
             for name, one in told.items()
             if not one["failed"]
         ]
-
-    @property
-    def file(self) -> str:
-        return self.name.split("::")[0]
-
-    def runs(self, lines: Iterable[tuple[str, int]]) -> bool:
-        return any(line in self.lines.get(module, ()) for module, line in lines)
 
 
 class Place(NamedTuple):
@@ -54,14 +43,13 @@ def batches(tests: list[Known], mutant: Mutant) -> list[list[Known]]:
     at import alone and is no constant, can be noticed by each test that runs a line of the module or starts processes.
     """
     place = place_of((ROOT / mutant.module).read_text(), mutant.line)
-    lines = [(mutant.module, line) for line in place.lines] if place.called else lines_naming(place.names)
-    first = [test for test in tests if test.runs(lines)]
-    constant = not place.called and bool(place.names) and all(name.isupper() for name in place.names)
+    lines = [(mutant.module, line) for line in place.lines] if place.called else _lines_naming(place.names)
+    first = [test for test in tests if any(line in test.lines.get(module, ()) for module, line in lines)]
+    constant = bool(place.names) and all(name.isupper() for name in place.names)
     enough = first and (place.called or constant)
-    told = {test.name for test in first}
     then = [] if enough else [test for test in tests if test.processes or mutant.module in test.lines]
-    then = [test for test in then if test.name not in told]
-    return [_shortest_first(some) for some in (first, then) if some]
+    told = {test.name for test in first}
+    return [_shortest_first(some) for some in (first, [one for one in then if one.name not in told]) if some]
 
 
 def _shortest_first(tests: list[Known]) -> list[Known]:
@@ -70,49 +58,36 @@ def _shortest_first(tests: list[Known]) -> list[Known]:
 
 
 def place_of(source: str, line: int) -> Place:
-    return _within(ast.parse(source).body, line, called=False, names=()) or Place(range(line, line + 1), False, ())
+    """The innermost statement there, without what it decides."""
+    nodes = [one for one in ast.walk(ast.parse(source)) if isinstance(one, (ast.stmt, ast.excepthandler))]
+    around = [one for one in nodes if _begin(one) <= line <= (one.end_lineno or one.lineno)]
+    if not around:
+        return Place(range(line, line + 1), False, ())
+    begin, end = _begin(around[-1]), around[-1].end_lineno or around[-1].lineno
+    inside = (_begin(one) for one in ast.walk(around[-1]) if one is not around[-1] and one in nodes)
+    head_ends = max(begin + 1, min(inside, default=end + 1))
+    lines = range(begin, head_ends) if line < head_ends else range(line, line + 1)  # `else:`
+    called = any(isinstance(one, FUNCTIONS) for one in around[:-1])
+    return Place(lines, called, tuple(name for one in around for name in _given_names(one)))
 
 
-def _within(body: list[ast.stmt], line: int, *, called: bool, names: tuple[str, ...]) -> Place | None:
-    for node in body:
-        begin = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))])
-        if not begin <= line <= (node.end_lineno or node.lineno):
-            continue
-        inner = _bodies(node)
-        head_ends = min((one.lineno for one in inner), default=(node.end_lineno or node.lineno) + 1)
-        names = names if called else (*names, *_given_names(node))
-        if line < head_ends or head_ends == begin:
-            return Place(range(begin, max(head_ends, begin + 1)), called, names)
-        deeper = _within(inner, line, called=called or isinstance(node, FUNCTIONS), names=names)
-        return deeper or Place(range(line, line + 1), called, names)  # `else:`, `except ...:`
-    return None
+def _begin(node: Any) -> int:
+    return min(one.lineno for one in (node, *getattr(node, "decorator_list", [])))
 
 
-def _bodies(node: ast.AST) -> list[Any]:
-    """The statements inside it; a handler of errors is one, with a body of its own."""
-    fields = ("body", "handlers", "orelse", "finalbody", "cases")
-    inner = [one for field in fields for one in getattr(node, field, []) if isinstance(one, ast.AST)]
-    return [first for one in inner for first in (one.body if isinstance(one, ast.match_case) else [one])]
-
-
-def _given_names(node: ast.AST) -> tuple[str, ...]:
+def _given_names(node: Any) -> list[str]:
     if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
-        return (node.name,)
+        return [node.name]
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    return tuple(one.id for target in targets if target for one in ast.walk(target) if isinstance(one, ast.Name))
+    return [one.id for target in targets if target for one in ast.walk(target) if isinstance(one, ast.Name)]
 
 
-def lines_naming(names: tuple[str, ...]) -> list[tuple[str, int]]:
-    if not names:
-        return []
+def _lines_naming(names: tuple[str, ...]) -> list[tuple[str, int]]:
     word = re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")
-    return [(module, number) for module, lines in _product() for number, line in lines if word.search(line)]
-
-
-@cache
-def _product() -> list[tuple[str, list[tuple[int, str]]]]:
+    files = [file for name in PRODUCT if names for file in sorted((ROOT / name).rglob("*.py"))]
     return [
-        (str(file.relative_to(ROOT)), list(enumerate(file.read_text().splitlines(), 1)))
-        for name in PRODUCT
-        for file in sorted((ROOT / name).rglob("*.py"))
+        (str(file.relative_to(ROOT)), number)
+        for file in files
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if word.search(line)
     ]

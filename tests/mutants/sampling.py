@@ -21,28 +21,19 @@ class Mutant(NamedTuple):
     line: int
     column: int
 
-    @property
-    def place(self) -> tuple[str, str, int, int]:
-        """Where it is made, and by which family of operators: `<` can become `>`, `==` and three more."""
-        return self.module, self.operator.split("_")[0], self.line, self.column
-
-
-def all_mutants(part: Part) -> list[Mutant]:
-    return [mutant for module in modules_of(part) for mutant in _of_module(module)]
-
-
-def places(mutants: Iterable[Mutant]) -> list[list[Mutant]]:
-    """The mutants of each place: as good as one another, so one of them is enough."""
-    found: dict[tuple[str, str, int, int], list[Mutant]] = {}
-    for mutant in mutants:
-        found.setdefault(mutant.place, []).append(mutant)
-    return list(found.values())
-
 
 def modules_of(part: Part) -> list[Path]:
     left_out = {found for pattern in part.but for found in ROOT.glob(pattern)}
     found = {found for pattern in part.modules for found in ROOT.glob(pattern)}
-    return sorted(found - left_out)
+    return sorted(one for one in found - left_out if left_out.isdisjoint(one.parents))
+
+
+def places(mutants: Iterable[Mutant]) -> list[list[Mutant]]:
+    """The mutants of each place by one family of operators: as good as one another, so one of them is enough."""
+    found: dict[tuple[str, str, int, int], list[Mutant]] = {}
+    for one in mutants:
+        found.setdefault((one.module, one.operator.split("_")[0], one.line, one.column), []).append(one)
+    return list(found.values())
 
 
 def draw(possible: list[list[Mutant]], *, sample: int, seed: int, only: str = "") -> list[Mutant]:
@@ -52,29 +43,25 @@ def draw(possible: list[list[Mutant]], *, sample: int, seed: int, only: str = ""
     return sorted(chance.choice(of_place) for of_place in chance.sample(wanted, min(sample, len(wanted))))
 
 
-def _of_module(module: Path) -> Iterator[Mutant]:
+def all_mutants(part: Part) -> Iterator[Mutant]:
     from cosmic_ray.ast import ast_nodes, get_ast_from_path
     from cosmic_ray.plugins import get_operator, operator_names
 
-    tree, lines = get_ast_from_path(module), module.read_text().splitlines()
-    for name in sorted(operator_names()):
-        operator_class = get_operator(name)
-        if operator_class.arguments() or any(one in name for one in SENSELESS):
-            continue
-        operator = operator_class()
-        spans = (span for node in ast_nodes(tree) for span in operator.mutation_positions(node))
-        for occurrence, ((line, column), (_, end)) in enumerate(spans):
-            if _is_senseless(name, before=lines[line - 1][:column], text=lines[line - 1][column:end]):
+    for module in modules_of(part):
+        tree, lines = get_ast_from_path(module), module.read_text().splitlines()
+        for name in sorted(operator_names()):
+            operator_class = get_operator(name)
+            if operator_class.arguments() or any(one in name for one in SENSELESS):
                 continue
-            yield Mutant(str(module.relative_to(ROOT)), name, occurrence, line, column)
+            operator = operator_class()
+            spans = (span for node in ast_nodes(tree) for span in operator.mutation_positions(node))
+            for occurrence, ((line, column), (_, end)) in enumerate(spans):
+                if not _is_senseless(name, before=lines[line - 1][:column], text=lines[line - 1][column:end]):
+                    yield Mutant(str(module.relative_to(ROOT)), name, occurrence, line, column)
 
 
 def _is_senseless(operator: str, *, before: str, text: str) -> bool:
     if "Exception" in operator:
         return not text.isidentifier()  # `except module.Error`: it cannot put another name there
-    return ("_Mul_" in operator or "_Pow_" in operator) and _parts_arguments(before)
-
-
-def _parts_arguments(before: str) -> bool:
-    """Whether a star after this is no product: after a bracket or a comma it parts or unpacks arguments."""
-    return before.rstrip()[-1:] in ("", "(", "[", "{", ",")
+    # A star after a bracket or a comma is no product: it parts or unpacks arguments.
+    return ("_Mul_" in operator or "_Pow_" in operator) and before.rstrip()[-1:] in ("", "(", "[", "{", ",")
