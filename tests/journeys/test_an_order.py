@@ -1,9 +1,12 @@
-"""Journeys of an order through products, stock, orders and mail on the real bus; only the payments are made up."""
+"""Journeys of an order through products, stock, orders, payment and mail on the real bus.
+
+First with a payment provider on a port of its own; then only the payments are made up.
+"""
 
 import re
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import transaction
@@ -16,9 +19,7 @@ from eventbus.testing import published_events, settle
 from mcommerce.events import (
     OrderCancelled,
     OrderPaid,
-    OrderRefunded,
     OrderRefundRequested,
-    PaymentFailed,
     PaymentRefunded,
     PaymentSucceeded,
     StockCommitFailed,
@@ -28,14 +29,19 @@ from mcommerce.events import (
     StockReserved,
 )
 from mcommerce.orders.models import Offer, Order, Refund
+from mcommerce.orders.services import lifecycle, returns
+from mcommerce.payment.models import Payment
+from mcommerce.payment.services.ledger import balances
 from mcommerce.products.models import Product
-from mcommerce.products.services.catalogue import withdraw_product
 from mcommerce.products.services.stock import write_off_stock
-from tests.journeys.order_queries import mails_about, state_of, steps_of, stock_of
+from tests.journeys.conftest import GOOD_CARD
+from tests.journeys.order_queries import mails_about, page_of, state_of, steps_of, stock_of
+from tests.journeys.provider_stub import Company
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock")]
 
 State = Order.State
+DECLINED_CARD = "4000000000000002"
 
 
 def tell(*events: Event, refunded: bool = False) -> None:
@@ -64,8 +70,27 @@ def money_back(refund: Refund) -> PaymentRefunded:
     )
 
 
+# --- paid at the provider ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pay(browser: Client, company: Company) -> Callable[..., None]:
+    """Goes from the order's page to the company, types a card, comes back, and lets the shop answer."""
+
+    def pay(order: Order, card: str = GOOD_CARD) -> None:
+        company.type_card(page_of(browser, order), card)
+        come_back(browser, order)
+
+    return pay
+
+
+def come_back(browser: Client, order: Order) -> None:
+    browser.get(reverse("payment:return", args=[Payment.objects.get(order_id=order.id).id]))
+    settle()
+
+
 def test_from_a_published_product_to_goods_that_left_the_stock(
-    order_of: Callable[..., Order], vase: Product, browser: Client
+    order_of: Callable[..., Order], vase: Product, browser: Client, pay: Callable[..., None], company: Company
 ) -> None:
     assert Offer.objects.get(product_id=vase.id).available == 2
 
@@ -73,8 +98,9 @@ def test_from_a_published_product_to_goods_that_left_the_stock(
     assert state_of(order) == State.AWAITING_PAYMENT
     assert stock_of(vase) == (2, 2)
 
-    tell(succeeded(order))
+    pay(order)
     assert state_of(order) == State.PAID
+    assert company.charges() == [(3_800, 0)]
     assert stock_of(vase) == (0, 0)
     assert [told.order_id for told in published_events(StockCommitted)] == [order.id]
     assert Offer.objects.get(product_id=vase.id).available == 0
@@ -84,15 +110,71 @@ def test_from_a_published_product_to_goods_that_left_the_stock(
     [confirmation] = mails_about(order)
     assert confirmation.subject == f"Order {order.number} is paid, thank you"
     assert steps_of(order) == ["placed", "reserved", "paid", "mailed"]
-
-
-def test_the_mails_link_shows_the_order_in_another_browser(order_of: Callable[..., Order]) -> None:
-    order = order_of()
-    tell(succeeded(order))
-
-    [link] = re.findall(r"\S*(/orders/\S+)", mails_about(order)[0].body)
-
+    [link] = re.findall(r"\S*(/orders/\S+)", confirmation.body)
     assert order.number in Client().get(link, follow=True).content.decode()
+
+
+def test_a_declined_card_costs_nothing_and_another_one_pays_once(
+    order_of: Callable[..., Order], browser: Client, pay: Callable[..., None], company: Company
+) -> None:
+    order = order_of()
+
+    pay(order, DECLINED_CARD)
+    assert (state_of(order), company.charges()) == (State.AWAITING_PAYMENT, [])
+    assert "Your bank declined the card." in browser.get(reverse("orders:order", args=[order.id])).content.decode()
+
+    pay(order)
+    assert state_of(order) == State.PAID
+    assert company.charges() == [(1_900, 0)]
+    assert len(published_events(OrderPaid)) == 1
+
+
+def test_cancelling_a_paid_order_gives_back_what_was_taken(paid_order: Order, company: Company) -> None:
+    lifecycle.cancel_by_staff(order_id=paid_order.id, by=uuid4(), now=clock.now())
+    settle()
+
+    assert (state_of(paid_order), Refund.objects.get().state) == (State.CANCELLED, Refund.State.REFUNDED)
+    assert company.charges() == [(1_900, 1_900)]
+
+
+def test_what_was_sent_back_is_paid_back_once_and_can_be_sold_again(
+    order_of: Callable[..., Order], vase: Product, pay: Callable[..., None], company: Company
+) -> None:
+    order = order_of(quantity=2)
+    pay(order)
+    lifecycle.ship(order_id=order.id, carrier="La Poste", tracking="6A1", by=uuid4(), now=clock.now())
+
+    for _click in range(2):
+        returns.refund_sent(order_id=order.id, pieces_are_back=True, by=uuid4(), now=clock.now())
+        settle()
+
+    assert (state_of(order), Refund.objects.get().state) == (State.SHIPPED, Refund.State.REFUNDED)
+    assert company.charges() == [(3_800, 3_800)]
+    assert set(balances().values()) == {0}
+    assert stock_of(vase) == (2, 0)
+    last = mails_about(order)[-1]
+    assert last.subject == f"Your money for order {order.number} was sent back"
+    assert "€38.00" in last.body
+
+
+def test_money_that_came_after_the_cancellation_goes_back_once(
+    order_of: Callable[..., Order], browser: Client, vase: Product, company: Company
+) -> None:
+    order = order_of()
+    page = page_of(browser, order)
+    lifecycle.cancel_by_customer(order_id=order.id, now=clock.now())  # nobody has heard of it yet
+
+    company.type_card(page, GOOD_CARD)
+    come_back(browser, order)
+
+    assert (state_of(order), Refund.objects.get().state) == (State.CANCELLED, Refund.State.REFUNDED)
+    assert company.charges() == [(1_900, 1_900)]
+    assert len(published_events(OrderRefundRequested)) == 1
+    assert published_events(OrderPaid) == []
+    assert stock_of(vase) == (2, 0)
+
+
+# --- payments that are made up ----------------------------------------------------------------------------------------
 
 
 def test_an_order_of_too_much_is_cancelled_and_nothing_stays_held(
@@ -107,15 +189,6 @@ def test_an_order_of_too_much_is_cancelled_and_nothing_stays_held(
     assert len(published_events(StockRejected)) == 1
     assert stock_of(vase) == (1, 0)
     assert "there is not enough left" in mails_about(order)[0].body
-
-
-def test_what_was_withdrawn_meanwhile_is_not_sold(order_of: Callable[..., Order], vase: Product) -> None:
-    order = order_of(quiet=True)
-    withdraw_product(product_id=vase.id, now=clock.now())
-
-    settle()
-
-    assert state_of(order) == State.CANCELLED
 
 
 def test_two_want_the_last_ones_and_one_gets_them(order_of: Callable[..., Order], vase: Product) -> None:
@@ -155,17 +228,6 @@ def test_the_deadline_passes_a_paid_order_by(order_of: Callable[..., Order], set
     assert published_events(OrderCancelled) == []
 
 
-def test_a_decline_leaves_time_for_another_card(order_of: Callable[..., Order], browser: Client) -> None:
-    order, payment_id = order_of(), uuid7()
-
-    tell(PaymentFailed(payment_id=payment_id, order_id=order.id, code="card_declined", retryable=True))
-    page = browser.get(reverse("orders:order", args=[order.id])).content.decode()
-    assert "Your bank declined the card." in page
-
-    tell(succeeded(order, payment_id))
-    assert state_of(order) == State.PAID
-
-
 def test_a_payment_told_before_the_stock_waits_for_it(order_of: Callable[..., Order]) -> None:
     """The two topics promise no order: here the payment is told first."""
     order = order_of(quiet=True)
@@ -177,22 +239,6 @@ def test_a_payment_told_before_the_stock_waits_for_it(order_of: Callable[..., Or
     settle()
 
     assert state_of(order) == State.PAID
-
-
-def test_a_payment_after_the_cancellation_is_refunded_exactly_once(
-    order_of: Callable[..., Order], browser: Client, vase: Product
-) -> None:
-    order = order_of()
-    browser.post(reverse("orders:cancel", args=[order.id]))
-    settle()
-
-    paid = succeeded(order)
-    tell(paid, paid, refunded=True)
-
-    assert state_of(order) == State.CANCELLED
-    assert [told.payment_id for told in published_events(OrderRefundRequested)] == [paid.payment_id]
-    assert published_events(OrderPaid) == []
-    assert stock_of(vase) == (2, 0)
 
 
 def test_a_cancellation_after_the_payment_comes_too_late(order_of: Callable[..., Order], browser: Client) -> None:
@@ -249,23 +295,3 @@ def test_everything_told_twice_changes_nothing(order_of: Callable[..., Order], v
     assert (Order.objects.values().get(id=order.id), stock_of(vase), len(mails_about(order))) == before
     assert len(published_events(OrderPaid)) == 1
     assert published_events(OrderRefundRequested) == []
-
-
-def test_a_refund_told_twice_changes_nothing(order_of: Callable[..., Order], vase: Product) -> None:
-    """Each time with an id of its own, so that no inbox knows it: the refund's state alone stands guard."""
-    order = order_of()
-    tell(succeeded(order))
-    lines = tuple(StockLine(product_id=line.product_id, quantity=line.quantity) for line in order.lines.all())
-    tell(StockCommitFailed(order_id=order.id, lines=lines), refunded=True)
-    refunded = money_back(Refund.objects.get(order=order))
-    tell(refunded, refunded=True)
-    before = (_rows(order), stock_of(vase), len(mails_about(order)), steps_of(order))
-
-    tell(refunded, refunded, refunded=True)
-
-    assert (_rows(order), stock_of(vase), len(mails_about(order)), steps_of(order)) == before
-    assert [told.refund_id for told in published_events(OrderRefunded)] == [refunded.refund_id]
-
-
-def _rows(order: Order) -> tuple[dict[str, Any], dict[str, Any]]:
-    return Order.objects.values().get(id=order.id), Refund.objects.values().get(order=order)
