@@ -1,4 +1,4 @@
-"""Read the page of a journey as staff do: its events, what groups made of them, and what is expected."""
+"""Read the page of a journey as staff do."""
 
 import json
 import re
@@ -30,16 +30,5 @@ def events(html: str) -> list[str]:
     return re.findall(r'class="journey__type"><code>([^<]+)', html)
 
 
-def handled(html: str, event: str) -> dict[str, str]:
-    """What each group has made of the event of this type, by group: a state."""
-    [part] = [part for part in html.split('<li class="journey__entry')[1:] if f"<code>{event}</code></h3>" in part]
-    return {group: state for state, group in re.findall(r"journey__handling--(\w+)\"><strong>([^<]+)", part)}
-
-
 def correlation_of(row: OutboxRow) -> str:
     return str(json.loads(row.headers)["correlationid"])
-
-
-def expected(html: str) -> str:
-    part = html.partition('class="journey__expected')[2].partition("</section>")[0]
-    return " ".join(re.sub(r"<[^>]+>", " ", part).split())
