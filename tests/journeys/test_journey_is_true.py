@@ -1,4 +1,4 @@
-"""The journeys of a hundred orders under faults tell what the provider's books, the mailbox and the tables tell."""
+"""The journeys of thirty orders under faults tell what the provider's books, the mailbox and the tables tell."""
 
 import random
 from collections import Counter
@@ -23,8 +23,8 @@ from tests.journeys.machine.shopper_rules import CARDS, MISCHIEF, TROUBLES, Shop
 
 __all__ = ["floor"]  # a fixture
 
-SEED = 7
-DAYS, ORDERS_A_DAY = 10, 10
+SEED = 1
+DAYS, ORDERS_A_DAY = 3, 10
 FINDERS = (of_orders.find, of_payments.find, of_products.find)
 MORE = 3  # deliveries of goods in the morning: some orders get theirs, and some do not
 PUBLISHED = "SELECT event_id FROM history_published WHERE key = %s ORDER BY place"
@@ -77,7 +77,7 @@ class BusyDay(ShopMachine):
                 self.seen["refunded"] += order.refunds.exists()
 
 
-def test_the_journeys_of_a_hundred_orders_are_true(floor: Floor) -> None:
+def test_the_journeys_of_orders_are_true(floor: Floor) -> None:
     seen: Counter[str] = Counter()
     chance = random.Random(SEED)
 

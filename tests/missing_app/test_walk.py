@@ -1,4 +1,4 @@
-"""A walk through a site that lacks one app. `test_missing_apps.py` runs it, in a process for each app."""
+"""A walk through a site that lacks one app: the others' pages answer, and nothing leads to what is gone."""
 
 import json
 import os
@@ -27,7 +27,7 @@ from tests.permissions.test_matrix import arguments_of, sample_of, seen_by
 from tests.permissions.visitors import Cast, everybody
 
 MISSING = os.environ["MISSING_APP"]
-WHOLE: dict[str, tuple[str, str]] = json.loads(Path(os.environ["WHOLE_SITE"]).read_text())  # as whole_site.py has it
+WHOLE: dict[str, tuple[str, str]] = json.loads(Path(os.environ["WHOLE_SITE"]).read_text())
 TARGET = re.compile(r'(?:href|action|src)="(/[^"]*)"')
 READY = reverse("health-ready")  # not with a row in each table of faults; without any it must be
 SAMPLE_PICTURE = "/static/x"  # of rows with the plainest values
@@ -67,26 +67,15 @@ def test_only_what_the_missing_app_owns_is_gone(cast: Cast, tmp_path: Path) -> N
     assert {name: status for name, status in still.items() if status != 404} == STAND_INS.get(MISSING, {})
 
 
-def test_an_address_that_nobody_has_is_not_found(cast: Cast) -> None:
-    answers = [browser(cast, name).get("/no/such/page/") for name in VISITORS]
-
-    assert {answer.status_code for answer in answers} == {404}
-    assert not any(dead_links(answer) for answer in answers)
-
-
-def test_the_front_page_answers(cast: Cast) -> None:
-    answer = browser(cast, "anonymous").get("/", follow=True)
-
-    assert answer.status_code == 200
-    assert "Mcommerce" in answer.content.decode()
-
-
-def test_whoever_signs_in_arrives_somewhere(cast: Cast) -> None:
+def test_the_front_page_answers_and_whoever_signs_in_arrives_somewhere(cast: Cast) -> None:
     told = {"login": "other@example.com", "password": "never-guess-a-hamster"}
 
-    answer = browser(cast, "anonymous").post("/accounts/sign-in/", told, follow=True)
+    front, nowhere = (browser(cast, "anonymous").get(address, follow=True) for address in ("/", "/no/such/page/"))
+    signed_in = browser(cast, "anonymous").post("/accounts/sign-in/", told, follow=True)
 
-    assert (answer.status_code, answer.redirect_chain != []) == (200, True)
+    assert (front.status_code, "Mcommerce" in front.content.decode()) == (200, True)
+    assert (nowhere.status_code, dead_links(nowhere)) == (404, set())
+    assert (signed_in.status_code, signed_in.redirect_chain != []) == (200, True)
 
 
 def test_the_tables_fit_and_the_settings_are_right(db: None) -> None:
