@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 from uuid import uuid4
 
 import pytest
@@ -64,12 +64,8 @@ class Site:
             "SANDBOX_WEBHOOK_SECRET": SECRET,
         }
         if brokers:
-            prefix = f"{uuid4().hex[:8]}."
-            self._environment |= {
-                "EVENTBUS_BACKEND": "kafka",
-                "KAFKA_BOOTSTRAP_SERVERS": brokers,
-                "KAFKA_PREFIX": prefix,
-            }
+            kafka = {"KAFKA_BOOTSTRAP_SERVERS": brokers, "KAFKA_PREFIX": f"{uuid4().hex[:8]}."}
+            self._environment |= {"EVENTBUS_BACKEND": "kafka", **kafka}
         (folder / "backups").mkdir()
         (folder / "var" / "media").mkdir(parents=True)
 
@@ -117,10 +113,8 @@ class Site:
 
     def charges(self) -> list[tuple[int, int]]:
         headers = {"Authorization": f"Bearer {KEY}"}
-        told: list[dict[str, Any]] = requests.get(f"{self.company}/v1/charges", headers=headers, timeout=10).json()[
-            "charges"
-        ]
-        return sorted((one["amount"], one["refunded"]) for one in told)
+        told = requests.get(f"{self.company}/v1/charges", headers=headers, timeout=10).json()
+        return sorted((one["amount"], one["refunded"]) for one in told["charges"])
 
 
 @contextmanager
@@ -175,6 +169,7 @@ def differences(told: str) -> list[str]:
     return sorted(one["name"] for one in json.loads(told)["differences"])
 
 
+@pytest.mark.sites
 def test_what_was_paid_after_the_backup_is_found_and_mended_and_a_second_run_finds_nothing(site: Site) -> None:
     picture = site.folder / "var" / "media" / "vase.webp"
     picture.write_bytes(b"a vase")
@@ -206,6 +201,7 @@ def test_what_was_paid_after_the_backup_is_found_and_mended_and_a_second_run_fin
     site.check_events()
 
 
+@pytest.mark.sites
 def test_over_kafka_nothing_is_made_of_the_events_that_the_backup_forgot(tmp_path: Path, kafka: str) -> None:
     """`make drill` shows what it prints."""
     with company_in(tmp_path) as company, cluster() as url:
@@ -214,50 +210,34 @@ def test_over_kafka_nothing_is_made_of_the_events_that_the_backup_forgot(tmp_pat
         site.manage("migrate", "--verbosity", "0")
         with site.at_work():
             site.shop("sell", "2")
-        drill = Drill()
-        with drill.timed("save"):
-            site.follow(SAVE)
+        site.follow(SAVE)
         with site.at_work():
             site.shop("sell", str(FORGOTTEN))
 
-        with drill.timed("restore database and files, repair the bus"):
+        with timed("restore database and files, repair the bus"):
             site.follow(RESTORE)
         with site.at_work():
-            with drill.timed("until all is handled"):
+            with timed("until all is handled"):
                 site.shop("rest")
             site.follow(RECONCILE)
-            with drill.timed("find what differs"):
+            with timed("find what differs"):
                 found = site.manage("reconcile", "--json", code=1)
-            with drill.timed("mend it"):
+            with timed("mend it"):
                 site.manage("reconcile", "--repair", f"--expect={len(differences(found))}")
                 site.shop("rest")
             second = site.manage("reconcile", "--json")
             site.manage("eventbus", "status")
         site.check_events()
         charges = site.charges()
-    drill.tell(found, second, charges)
 
     assert differences(found) == ["charge-without-order"] * FORGOTTEN
     assert differences(second) == []
     assert charges == [(1_900, 0)] * 2 + [(1_900, 1_900)] * FORGOTTEN
 
 
-class Drill:
-    """What a restore takes, in figures."""
-
-    def __init__(self) -> None:
-        self._seconds: dict[str, float] = {}
-
-    @contextmanager
-    def timed(self, what: str) -> Iterator[None]:
-        begun = time.monotonic()
-        yield
-        self._seconds[what] = time.monotonic() - begun
-
-    def tell(self, found: str, second: str, charges: list[tuple[int, int]]) -> None:
-        """How long each step took, what `reconcile` found, and what became of the money."""
-        for what, seconds in self._seconds.items():
-            print(f"{what:<44} {seconds:6.1f} s")
-        back = sum(given == taken for taken, given in charges)
-        print(f"orders that the backup forgot: {FORGOTTEN}; differences found: {len(differences(found))},", end=" ")
-        print(f"by a second run: {len(differences(second))}; charges {len(charges)}, given back {back}")
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """`make drill` shows how long a step of a restore takes."""
+    begun = time.monotonic()
+    yield
+    print(f"{what:<44} {time.monotonic() - begun:6.1f} s")

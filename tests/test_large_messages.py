@@ -14,7 +14,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.free_ports import free_ports
-from tests.large_message_site.asgi import SNAPSHOT
+from tests.large_message_site import SNAPSHOT
 from tests.live_site import ROOT
 from tests.waiting import listens, until
 
@@ -36,7 +36,7 @@ def command(name: str, port: int) -> list[str]:
     if name == "runserver":
         return [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"]
     options = [option for option in IMAGE[name][2:] if not option.startswith(("--host", "--port"))]
-    return [sys.executable, "-m", "uvicorn", "tests.large_message_site.asgi:application", f"--port={port}", *options]
+    return [sys.executable, "-m", "uvicorn", "tests.large_message_site:application", f"--port={port}", *options]
 
 
 class Server:
@@ -50,11 +50,11 @@ class Server:
         return int(kilobytes) * 1024
 
 
-@pytest.fixture(params=["live", "all", "runserver"])
+@pytest.fixture(params=["live", *(pytest.param(one, marks=pytest.mark.sites) for one in ("all", "runserver"))])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     [port] = free_ports(1)
     environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "tests.large_message_site.settings",
+        "DJANGO_SETTINGS_MODULE": "tests.large_message_site",
         "VAR_DIR": str(tmp_path),
         "DATABASE_URL": f"sqlite:///{tmp_path / 'site.sqlite3'}",
     }

@@ -84,7 +84,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return site
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize(
+    "server", ["gunicorn", *(pytest.param(one, marks=pytest.mark.sites) for one in ("uvicorn", "daphne"))]
+)
 def test_no_log_of_a_server_has_the_key(site: Site, server: str) -> None:
     order_id = uuid4()
     key = access.link_key(order_id)

@@ -13,8 +13,7 @@ from mcommerce.orders.models import Order
 from mcommerce.payment.models import Attempt
 from mcommerce.products.models import Product
 from tests import purchase_steps
-from tests.journeys.journey_pages import staff
-from tests.journeys.order_queries import page_of, state_of
+from tests.journeys.order_queries import page_of, staff, state_of
 from tests.journeys.provider_stub import KEY, SECRET, Company
 
 GOOD_CARD = purchase_steps.GOOD_CARD["number"]

@@ -1,4 +1,5 @@
 """Names of the shop in the examples of docs/testing.md. The page itself imports those of the kit."""
+# ruff: noqa: F401, F403
 
 from datetime import timedelta
 
@@ -6,37 +7,6 @@ from django.db import transaction
 
 from eventbus import publish
 from eventbus.ids import uuid7
-from mcommerce.events import (
-    OrderAwaitingPayment,
-    OrderCancelled,
-    OrderedLine,
-    OrderPaid,
-    OrderRefundRequested,
-    PaymentOpened,
-    PaymentSucceeded,
-    StockCommitFailed,
-    StockCommitted,
-    StockReserved,
-)
+from mcommerce.events import *
 from mcommerce.products.services.stock import reserve_stock
 from tests.journeys.order_queries import state_of, stock_of
-
-__all__ = [
-    "OrderAwaitingPayment",
-    "OrderCancelled",
-    "OrderPaid",
-    "OrderRefundRequested",
-    "OrderedLine",
-    "PaymentOpened",
-    "PaymentSucceeded",
-    "StockCommitFailed",
-    "StockCommitted",
-    "StockReserved",
-    "publish",
-    "reserve_stock",
-    "state_of",
-    "stock_of",
-    "timedelta",
-    "transaction",
-    "uuid7",
-]

@@ -21,7 +21,7 @@ from mcommerce.events import OrderCancelled
 from mcommerce.orders.models import Order
 from mcommerce.products.models import Product
 from mcommerce.web.redaction import Formatter, JSONFormatter
-from tests.journeys.journey_pages import events, page
+from tests.journeys.order_queries import events, page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -106,12 +106,6 @@ def test_lines_are_json_by_setting_and_hide_the_same_secrets(
     assert (line["level"], line["logger"], line["correlation"]) == ("ERROR", "django.request", answer[HEADER])
     assert "Permanent: a shelf fell on it: /orders/?key=…" in line["exception"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", line["time"])
-
-
-def test_a_line_outside_of_requests_names_none(lines: Callable[[], list[str]]) -> None:
-    logging.getLogger("mcommerce").warning("The cellar is wet")
-
-    assert [line for line in lines() if line.endswith("WARNING mcommerce: The cellar is wet")]
 
 
 def test_what_is_not_found_names_its_request(client: Client, lines: Callable[[], list[str]]) -> None:

@@ -26,8 +26,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 WRITTEN = {
     ("JPY", "en"): ("1,000", 1_000, "¥1,000"),
-    ("JPY", "fr"): ("1 000", 1_000, "1\u202f000\xa0JPY"),
-    ("KWD", "en"): ("1,234.567", 1_234_567, "KWD\xa01,234.567"),
     ("KWD", "fr"): ("1 234,567", 1_234_567, "1\u202f234,567\xa0KWD"),
     ("EUR", "fr"): ("1 234,50", 123_450, "1\u202f234,50\xa0€"),
 }

@@ -54,17 +54,11 @@ def test_what_costs_nothing_is_paid_once_it_is_set_aside(
     assert [sent.subject for sent in mails_about(order)] == [f"We have your order {order.number}, thank you"]
     assert "there is nothing to pay" in mails_about(order)[0].body
     assert f"/orders/{order.id}/open/?key=" in mails_about(order)[0].body
+    assert published_events(OrderAwaitingPayment) == []
+    assert not Payment.objects.exists() and not LedgerEntry.objects.exists() and not DeadLetter.objects.exists()
     clock.advance(minutes=settings.ORDER_PAYMENT_MINUTES + 1)
     settle()
     assert state_of(order) == State.PAID
-
-
-def test_nobody_asks_a_payment_company_and_no_event_is_dead(free: Product, order_of: Callable[..., Order]) -> None:
-    order_of()
-
-    assert published_events(OrderAwaitingPayment) == []
-    assert not Payment.objects.exists() and not LedgerEntry.objects.exists()
-    assert not DeadLetter.objects.exists()
 
 
 def test_it_ends_without_a_refund(free: Product, order_of: Callable[..., Order]) -> None:

@@ -27,8 +27,7 @@ from mcommerce.products.models import Product
 from mcommerce.products.services.stock import write_off_stock
 from mcommerce.web.slots.drawing import counted
 from tests.journeys.conftest import GOOD_CARD
-from tests.journeys.journey_pages import correlation_of, events, page, staff
-from tests.journeys.order_queries import page_of
+from tests.journeys.order_queries import correlation_of, events, page, page_of, staff
 from tests.journeys.provider_stub import Company
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bus_clock")]

@@ -89,6 +89,10 @@ def test_an_order_whose_page_was_seen_ends_once_that_is_closed(
     assert company.charges() == []
     assert stock_of(vase) == (2, 0)
     assert "Nothing was charged." in mails_about(order)[0].body
+    clock.advance(hours=2)
+    settle()
+    assert not Timer.objects.exists()
+    assert Order.objects.get().needs_attention is False
 
 
 def test_while_the_company_is_away_the_order_waits_and_says_so(
@@ -135,19 +139,6 @@ def test_an_order_that_nobody_began_to_pay_ends_though_the_company_is_away(
     assert (state_of(order), company.asked_while_away) == (State.CANCELLED, 0)
     assert len(published_events(PaymentClosed)) == 1
     assert "Nothing was charged." in mails_about(order)[0].body
-
-
-def test_after_the_end_no_timer_is_left(
-    order_of: Callable[..., Order], browser: Client, company: Company, settings: Any
-) -> None:
-    go_to_pay(browser, order_of())
-
-    reach_the_deadline(settings)
-    clock.advance(hours=2)
-    settle()
-
-    assert not Timer.objects.exists()
-    assert Order.objects.get().needs_attention is False
 
 
 # --- cancelled by somebody -----------------------------------------------------------------------------------------
@@ -223,15 +214,6 @@ def test_who_presses_pay_while_we_check_is_let_through_when_the_company_answers(
     company.come_back()
 
     assert go_to_pay(browser, order) == page
-
-
-def test_an_order_whose_payment_is_not_open_yet_offers_none(
-    order_of: Callable[..., Order], page_of: Callable[[Order], str]
-) -> None:
-    order = order_of(quiet=True)
-    Order.objects.update(state=State.AWAITING_PAYMENT)
-
-    assert "Pay €19.00" not in page_of(order)
 
 
 def test_a_decline_speaks_of_its_own_try_alone(

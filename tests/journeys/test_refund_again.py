@@ -10,7 +10,6 @@ from django.test import Client
 from django.urls import reverse
 
 from eventbus import clock
-from eventbus.models import DeadLetter
 from eventbus.testing import settle
 from mcommerce.orders.models import Order, OrderStep, Refund
 from mcommerce.orders.services import lifecycle
@@ -131,36 +130,3 @@ def test_money_that_went_back_by_hand_is_not_asked_for_and_counts_as_sent_back(
     assert history(failed) == ["refund_requested cancelled", "refunded already_refunded"]
     assert Refund.objects.get().state == State.REFUNDED
     assert set(balances().values()) == {0}
-
-
-def test_a_company_that_is_away_is_asked_once_it_is_back(
-    failed: Order, desk: Client, company: Company, line: Line, settings: Any, bus_clock: Any
-) -> None:
-    company.go_away()
-    press(desk, failed)
-    settle(raise_errors=False)
-    meanwhile = history(failed)
-
-    settings.SANDBOX_PROVIDER_URL = line.url
-    bus_clock.advance(minutes=11)
-    settle()
-
-    assert meanwhile == ["refund_requested cancelled"]
-    assert len(asked_for(line)) == 1
-    assert history(failed) == ["refund_requested cancelled", "refunded"]
-    assert not DeadLetter.objects.exists()
-
-
-def test_an_answer_that_is_lost_is_asked_for_with_the_same_key(
-    failed: Order, desk: Client, company: Company, line: Line, bus_clock: Any
-) -> None:
-    line.answers_to_lose = 2  # to the look at the charge, and to the refund itself
-    press(desk, failed)
-    for _try in range(3):
-        settle(raise_errors=False)
-        bus_clock.advance(minutes=11)
-
-    assert company.charges() == [(1_900, 1_900)]
-    assert len(set(asked_for(line))) == 1
-    assert history(failed)[0] == "refund_requested cancelled"
-    assert history(failed)[1].startswith("refunded")

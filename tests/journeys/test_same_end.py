@@ -11,6 +11,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from itertools import count
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -27,7 +28,6 @@ from eventbus import backends, registry, testing
 from eventbus.audit import delivery_audit
 from eventbus.backends.base import Consumer, TopicPartition
 from eventbus.backends.kafka.backend import KafkaBackend
-from eventbus.events import Record
 from eventbus.models import DeadLetter, Effect, ParkedKey, Progress, Timer
 from eventbus.progress import group_starts
 from eventbus.repairs import restore_repair
@@ -85,7 +85,7 @@ class Step(NamedTuple):
 Trace = list[Step]
 
 
-def draw(count: int, *, seed: int) -> list[Trace]:
+def draw(days: int, *, seed: int) -> list[Trace]:
     """So many, the same ones for the same seed. Each begins with an order for the first product."""
     chance = random.Random(seed)
     names = [name for name in RULES if not any(name in some for some in OPERATED)]
@@ -94,7 +94,7 @@ def draw(count: int, *, seed: int) -> list[Trace]:
     first = Step("order", {"wanted": [(0, 1)], "clicks": 1})
     traces = [
         [first, *(Step(name, chance.choice(drawn[name])) for name in chance.choices(names, weights, k=STEPS))]
-        for _ in range(count)
+        for _ in range(days)
     ]
     drawn["keep"] = [{"back": True}]
     for trace in traces[::OPERATED_EVERY]:
@@ -170,50 +170,15 @@ class Player(OperatedMachine):
 # --- the bus over Kafka for many short days ---------------------------------------------------------------------------
 
 
-class StayingReader(Consumer):
-    """Does not leave its group when it is closed: who comes next is given it, and says from where to read on."""
-
-    def __init__(self, reader: Consumer) -> None:
-        self._reader = reader
-
-    def assignment(self) -> list[TopicPartition]:
-        return self._reader.assignment()
-
-    @property
-    def generation(self) -> int:
-        return self._reader.generation
-
-    def unsought(self) -> list[TopicPartition]:
-        return self._reader.unsought()
-
-    def unseek(self) -> None:
-        self._reader.unseek()
-
-    def withhold(self, partition: TopicPartition) -> None:
-        self._reader.withhold(partition)
-
-    def seek(self, partition: TopicPartition, offset: int) -> None:
-        self._reader.seek(partition, offset)
-
-    def fetch(self, records_max: int) -> list[Record]:
-        return self._reader.fetch(records_max)
-
-    def catch_up(self, seconds: float) -> None:
-        self._reader.catch_up(seconds)
-
-    def commit(self, partition: TopicPartition, offset: int) -> None:
-        self._reader.commit(partition, offset)
-
-    def close(self) -> None:
-        self._reader.unseek()
+Spoil = Callable[[Consumer], None]
 
 
 class StayingBackend(KafkaBackend):
-    """Keeps its clients from day to day, and asks but once about what nobody else changes. `kind` is its readers'."""
+    """Keeps its clients from day to day, and asks but once about what nobody else changes."""
 
-    def __init__(self, servers: str, kind: Callable[[Consumer], Consumer] = StayingReader) -> None:
+    def __init__(self, servers: str, spoil: Spoil) -> None:
         super().__init__(servers=servers, prefix=f"{uuid4().hex[:8]}.", partitions=PARTITIONS)
-        self._kind = kind
+        self._spoil = spoil
         self._staying: dict[str, Consumer] = {}
         self._logs: dict[str, str] = {}
         self._begins: dict[TopicPartition, int] = {}
@@ -221,7 +186,9 @@ class StayingBackend(KafkaBackend):
     def consumer(self, topics: Iterable[str], group: str | None = None) -> Consumer:
         assert group is not None, "nobody watches here"
         if group not in self._staying:
-            self._staying[group] = self._kind(super().consumer(topics, group))
+            reader = self._staying[group] = super().consumer(topics, group)
+            reader.close = reader.unseek  # it stays in its group: who comes next is given it
+            self._spoil(reader)
         return self._staying[group]
 
     def generations(self, topics: Iterable[str]) -> dict[str, str]:
@@ -238,14 +205,16 @@ class StayingBackend(KafkaBackend):
         """What it remembers stays true."""
 
     def close(self) -> None:
+        for reader in self._staying.values():
+            del reader.close
         super().close()
         super().reset()
 
 
 @contextmanager
-def bus_on_kafka(servers: str, kind: Callable[[Consumer], Consumer] = StayingReader) -> Iterator[None]:
+def bus_on_kafka(servers: str, spoil: Spoil) -> Iterator[None]:
     """The bus of this process while it lasts."""
-    backend = StayingBackend(servers, kind)
+    backend = StayingBackend(servers, spoil)
     backend.provision({topic for name in GROUPS for topic in registry.groups[name].topics})
     before = backends.current()
     backends.use(backend)
@@ -401,12 +370,12 @@ def in_memory(traces: list[Trace]) -> list[list[str]]:
 
 
 def play_over_kafka(
-    traces: list[Trace], ended: list[list[str]], kafka: str, reader: type = StayingReader
+    traces: list[Trace], ended: list[list[str]], kafka: str, spoil: Spoil = lambda reader: None
 ) -> Counter[str]:
     """Fails at the first one that ends otherwise than it `ended`, with what happened. What operators did, counted."""
     typed: Counter[str] = Counter()
     played = closing(endings(traces, typed))
-    with override_settings(EVENTBUS=IN_MEMORY), bus_on_kafka(kafka, reader), played as over_kafka:
+    with override_settings(EVENTBUS=IN_MEMORY), bus_on_kafka(kafka, spoil), played as over_kafka:
         for trace, one, other in zip(traces, ended, over_kafka, strict=True):
             lines = ["It ended in memory (-) and over Kafka (+):", *differences(one, other), "What happened:"]
             assert one == other, "\n".join([*lines, *map(str, trace)])
@@ -430,20 +399,10 @@ def test_random_days_end_the_same_in_memory_and_over_kafka(db: None, kafka: str)
 # --- planted faults ------------------------------------------------------------------------------------------------
 
 
-class Forgetful(StayingReader):
-    """Loses a record now and then."""
-
-    def __init__(self, reader: Consumer) -> None:
-        super().__init__(reader)
-        self._fetched = 0
-
-    def fetch(self, records_max: int) -> list[Record]:
-        kept = []
-        for record in super().fetch(records_max):
-            self._fetched += 1
-            if self._fetched % RECORDS_BETWEEN_FAULTS:
-                kept.append(record)
-        return kept
+def forgetful(reader: Consumer) -> None:
+    """It loses a record now and then."""
+    fetch, fetched = reader.fetch, count(1)
+    reader.fetch = lambda most: [one for one in fetch(most) if next(fetched) % RECORDS_BETWEEN_FAULTS]
 
 
 def test_a_reader_of_kafka_with_a_fault_is_found_out(db: None, kafka: str) -> None:
@@ -451,4 +410,4 @@ def test_a_reader_of_kafka_with_a_fault_is_found_out(db: None, kafka: str) -> No
     ended = in_memory(traces)
 
     with pytest.raises(AssertionError, match="It ended in memory"):
-        play_over_kafka(traces, ended, kafka, Forgetful)
+        play_over_kafka(traces, ended, kafka, forgetful)
