@@ -79,14 +79,14 @@ days: install-dev ## walk random days in the shop, others each time: RANDOM_DAYS
 days: export RANDOM_DAYS ?= 1000
 days: export RANDOM_SEED ?= $(shell date +%s)
 days:
-	$(PY) -m pytest tests/journeys/test_shop_machine.py -k whatever_happens -m days -n0 -s
+	$(PY) -m pytest tests/journeys/test_shop_machine.py -k keeps_its_promises -s
 
 containers: install-dev ## run the services of compose.yaml without Docker, in namespaces of their own (Linux, as root), and try what strangers could
 	CONTAINERS=1 $(PY) -m pytest -m '' -n0 tests/containers
 
 FORGOTTEN ?= 60
 drill: install-dev ## restore a backup of the whole site over Kafka and PostgreSQL, as the manual says, and tell what it took (FORGOTTEN=60 orders)
-	FORGOTTEN_ORDERS=$(FORGOTTEN) $(PY) -m pytest tests/test_backup.py -k over_kafka -m sites -n0 -s -q
+	FORGOTTEN_ORDERS=$(FORGOTTEN) $(PY) -m pytest tests/test_backup.py -m kafka -s -q
 
 rolling: install-dev ## measure what a deploy costs: four workers under 500 events a second, a change of protocol, a slow handler
 	$(PY) -m tests.rolling
@@ -96,7 +96,7 @@ rolling: install-dev ## measure what a deploy costs: four workers under 500 even
 traces: install-dev ## play a hundred random days in memory and over Kafka: they must end the same (RANDOM_DAYS, RANDOM_SEED)
 traces: export RANDOM_DAYS ?= 100
 traces:
-	$(PY) -m pytest tests/journeys/test_same_end.py -k end_the_same -m days -n0 -s
+	$(PY) -m pytest tests/journeys/test_same_end.py -k end_the_same -s
 
 MUTANTS ?= 100
 mutants: install-dev $(VENV)/.mutants ## change the code in small ways and tell which changes no test notices (MUTANTS=100 of each part, PART=stock)

@@ -79,7 +79,7 @@ def test_nobody_is_offered_somebody_elses_addresses(browser: Client, ada: Any, v
         assert buttons(visitor.get(reverse("orders:checkout"))) == []
 
 
-@pytest.mark.parametrize("sent", ["", "\0", "recipient=&country=ZZ", "a" * 10_000, "%ff%fe=1&street", "token=x"])
+@pytest.mark.parametrize("sent", ["\0", "recipient=&country=ZZ", "%ff%fe=1&street"])
 def test_an_address_that_is_none_is_shown_as_it_came_and_orders_nothing(browser: Client, ada: Any, sent: str) -> None:
     answer = browser.post(reverse("orders:checkout"), {**ANSWERS, "token": uuid4(), "seen": "", "address": sent})
 
@@ -113,11 +113,3 @@ def test_a_country_no_longer_served_is_named_and_no_other_is_taken_in_its_place(
 
     assert countries_of(shown)[0] == ("", "Choose a country")
     assert "We do not send to this country: United States." in shown.content.decode()
-
-
-def test_an_answer_without_a_country_is_asked_for_it_again(browser: Client, ada: Any) -> None:
-    seen = browser.get(reverse("orders:checkout")).context["seen"]
-
-    shown = browser.post(reverse("orders:checkout"), {**ANSWERS, "token": uuid4(), "seen": seen, "country": ""})
-
-    assert (shown.status_code, countries_of(shown)[0]) == (422, ("", "Choose a country"))

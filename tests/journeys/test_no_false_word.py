@@ -204,18 +204,6 @@ def test_once_the_company_says_that_nothing_was_paid_one_can_pay_again(
     assert go_to_pay(browser, order) == page
 
 
-def test_who_presses_pay_while_we_check_is_let_through_when_the_company_answers(
-    order_of: Callable[..., Order], browser: Client, company: Company
-) -> None:
-    order = order_of()
-    page = go_to_pay(browser, order)
-    company.go_away()
-    come_back(browser, order)
-    company.come_back()
-
-    assert go_to_pay(browser, order) == page
-
-
 def test_a_decline_speaks_of_its_own_try_alone(
     order_of: Callable[..., Order], browser: Client, company: Company, page_of: Callable[[Order], str]
 ) -> None:
