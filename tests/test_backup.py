@@ -21,8 +21,6 @@ from tests.outbox_check import misfits_of
 from tests.postgres import PostgresMissing, temporary_cluster
 from tests.purchase_steps import GOOD_CARD
 
-pytestmark = pytest.mark.sites
-
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = re.search(r"^## Backup and restore\n(.*?)^## ", (ROOT / "docs/operations.md").read_text(), re.S | re.M)
 FENCED = re.compile(r"^ *```.*?\n(.*?)^ *```", re.S | re.M)  # whatever language it says it is in

@@ -18,8 +18,6 @@ from tests.large_message_site import SNAPSHOT
 from tests.live_site import ROOT
 from tests.waiting import listens, until
 
-pytestmark = pytest.mark.sites
-
 SOCKETS = 30
 LARGE_BYTES = 15 * 1024 * 1024
 FRAME_BYTES = 32 * 1024

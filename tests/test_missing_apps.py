@@ -18,8 +18,6 @@ from tests.free_ports import free_ports
 from tests.permissions import inventory
 from tests.permissions.test_matrix import arguments_of
 
-pytestmark = pytest.mark.sites
-
 ROOT = Path(__file__).resolve().parent.parent
 QUIETLY = ("-n0", "-p", "no:cacheprovider", "--show-capture=no", "--tb=short")
 NEEDED, COMMAND = "mcommerce.accounts", "mcommerce.reconcile"  # an app of a command only is no feature

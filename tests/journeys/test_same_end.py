@@ -43,8 +43,6 @@ from tests.journeys.machine.shopper_rules import TROUBLES
 
 pytestmark = pytest.mark.days
 
-pytestmark = pytest.mark.days
-
 SEED = int(os.environ.get("RANDOM_SEED", "1"))
 DAYS = 20  # `make traces` plays a hundred
 DAYS_UNTIL_FOUND = 5  # a planted fault shows itself within a few
