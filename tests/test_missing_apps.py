@@ -23,26 +23,18 @@ QUIETLY = ("-n0", "-p", "no:cacheprovider", "--show-capture=no", "--tb=short")
 NEEDED, COMMAND = "mcommerce.accounts", "mcommerce.reconcile"  # an app of a command only is no feature
 CHEAP = "stations"  # the default run leaves out this one, and walks
 APPS = sorted({one.name for one in installed.features()} - {NEEDED} | {COMMAND})
-# The tests of other apps that run without an app. Each app's own tests stand beside one whose events it handles, where
-# there is one. A test that also needs a page of the missing app is marked `needs_app`, and left out.
+# The tests of other apps that run without an app whose events they handle. A test that also needs a page of the missing
+# app is marked `needs_app`, and left out.
 CARTS, PAYING = "tests/mcommerce/orders/test_", "tests/mcommerce/payment/test_"
 CHOSEN = {
-    "mcommerce.products": [*(CARTS + name for name in ("cart.py", "offers.py", "mail.py", "what_modules_see.py"))],
+    "mcommerce.products": [f"{CARTS}{name}.py" for name in ("cart", "offers", "mail", "what_modules_see")],
     "mcommerce.orders": [
-        *(PAYING + name for name in ("admin.py", "cancelling.py", "paying.py", "refunds.py", "webhooks.py")),
+        *(f"{PAYING}{name}.py" for name in ("admin", "cancelling", "paying", "refunds", "webhooks")),
         "tests/mcommerce/products",
     ],
-    "mcommerce.payment": [
-        *(CARTS + name for name in ("checkout.py", "desk.py", "order_page.py", "returns.py", "walk.py")),
-    ],
+    "mcommerce.payment": [f"{CARTS}{name}.py" for name in ("checkout", "desk", "order_page", "returns", "walk")],
     "stations": ["tests/mcommerce/accounts", "--ignore=tests/mcommerce/accounts/test_guessing.py"],  # uses both
-    COMMAND: [
-        *("tests/stations/feeds", "tests/stations/test_dashboard.py", "tests/stations/test_live_state.py"),
-        *("tests/stations/test_poller.py", "tests/stations/test_producer.py", "tests/stations/test_recording.py"),
-    ],
 }
-
-
 AN_ID = UUID(int=1)
 # What stands in an address. Nothing need be there: without its app the address itself is unknown.
 NAMES: dict[str, Any] = {
@@ -64,7 +56,7 @@ def test_the_rest_of_the_site_can_be_walked_without_an_app(tmp_path: Path) -> No
 @pytest.mark.sites
 @pytest.mark.parametrize("app", APPS)
 def test_the_rest_of_the_site_goes_on_without(app: str, tmp_path: Path) -> None:
-    goes_on_without(app, tmp_path, *beside(app))
+    goes_on_without(app, tmp_path, *CHOSEN.get(app, []))
 
 
 def goes_on_without(app: str, folder: Path, *tests: str) -> None:
@@ -72,14 +64,6 @@ def goes_on_without(app: str, folder: Path, *tests: str) -> None:
     done = run(app, folder, "-m", "pytest", "-q", *QUIETLY, *left_out, "tests/missing_app/test_walk.py", *tests)
 
     assert done.returncode == 0, done.stdout[-6_000:] + done.stderr[-2_000:]
-
-
-def beside(app: str) -> list[str]:
-    """The chosen tests. Those of a feature that no row names run without the app of the command."""
-    named = " ".join(one for chosen in CHOSEN.values() for one in chosen)
-    folders = [f"tests/{config.name.replace('.', '/')}" for config in installed.features()]
-    new = [one for one in folders if one not in named and (ROOT / one).exists()]
-    return CHOSEN.get(app, []) + (new if app == COMMAND else [])
 
 
 def test_reconcile_says_what_it_misses(tmp_path: Path) -> None:
