@@ -5,7 +5,7 @@ the name of the truth.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.core import mail
@@ -19,7 +19,6 @@ from mcommerce.products.models import Reservation, ReservationLine, Stock, Stock
 from tests import event_history
 from tests.event_history import Told
 from tests.journeys.machine.provider import Company
-from tests.liveness_oracle import Liveness
 
 PROVIDER, CUSTOMER = LedgerEntry.Account.PROVIDER, LedgerEntry.Account.CUSTOMER
 HELD, COMMITTED, RELEASED = Reservation.Status.HELD, Reservation.Status.COMMITTED, Reservation.Status.RELEASED
@@ -39,14 +38,15 @@ def check(came: Mapping[UUID, int], company: Company, told: Told, *, restored: b
     money_conserved(company)
     accounts_hold_what_payments_say()
     each_effect_once()
-    handled_in_order(told)
+    # I7 by the tests' own record of what was published and handled
+    assert not (wrong := list(event_history.problems(told))), f"I7: {wrong}"
 
 
 def check_at_rest(came: Mapping[UUID, int], company: Company, told: Told, *, restored: bool = False) -> None:
     """When no timer is left and everything was heard."""
     check(came, company, told, restored=restored)
     nothing_stuck()
-    all_handled(told)
+    assert not (wrong := list(event_history.problems_at_rest(told))), f"I7: {wrong}"
     no_capture_without_its_order(company)
     books_agree(company)
 
@@ -131,21 +131,6 @@ def each_effect_once() -> None:
     assert max(subjects.values(), default=0) <= 1, f"I5: the same mail twice: {subjects.most_common(1)}"
     steps = Counter(OrderStep.objects.filter(kind__in=ONCE).values_list("order_id", "kind"))
     assert max(steps.values(), default=0) <= 1, f"I5: the same step twice: {steps.most_common(1)}"
-
-
-def handled_in_order(told: Told) -> None:
-    """I7, by the tests' own record of what was published and handled."""
-    assert not (wrong := list(event_history.problems(told))), f"I7: {wrong}"
-
-
-def all_moves(live: Liveness, paused: Collection[str]) -> None:
-    """I8: or `eventbus status` names the group that stands."""
-    assert not (stand := list(live.problems(paused))), f"I8: {stand}"
-
-
-def all_handled(told: Told) -> None:
-    """I7, at rest."""
-    assert not (wrong := list(event_history.problems_at_rest(told))), f"I7: {wrong}"
 
 
 def nothing_stuck() -> None:

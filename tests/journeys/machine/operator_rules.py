@@ -81,7 +81,7 @@ class OperatedMachine(ShopMachine):
             settle(raise_errors=False)
         check = invariants.check_at_rest if at_rest else invariants.check
         if at_rest or not self.unheard:
-            invariants.all_moves(self.live, self.paused)
+            assert not (stand := list(self.live.problems(self.paused))), f"I8: {stand}"
         check(self.came, self.company, self.told, restored=self.restored)
         if at_rest:
             assert not (differ := self.differences()), f"I9: {differ}"
