@@ -1,10 +1,11 @@
-"""What is done to the town. Each fault returns once it is over, and says whether it had its effect."""
+"""What is done to town and shop. Each fault returns once it is over, and says whether it had its effect."""
 
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import psycopg
 
@@ -12,10 +13,13 @@ from tests.chaos.client_records import Violation
 from tests.chaos.processes import PUBLISHERS, RELAYS, WORKERS, is_alive, stands_still
 from tests.chaos.servers import Site
 from tests.chaos.shop import verdict
+from tests.chaos.shop.roles import COMPANY, POLLER, WEBS
+from tests.chaos.tcp_proxy import Link
 from tests.waiting import is_true_within
 
 RELAY_STOP_SECONDS = 5.0  # longer than the relay's lease of three, so that another leads
 WORKER_STOP_SECONDS = 8.0  # longer than a worker's session of six, so that another has its partitions
+WEB_STOP_SECONDS = 6.0  # longer than a shopper waits at one door, and than the shop waits for the company
 BROKER_AWAY_SECONDS = 3.0  # longer than a record may wait for its acknowledgement
 POSTGRES_AWAY_SECONDS = 0.5
 NOTED_SECONDS = 1.0  # until what was committed before is written down as well
@@ -23,33 +27,24 @@ PROVIDER_AWAY_SECONDS = 4.0
 # The clock's jump and back. What was put off by a clock that is ahead waits for as long once it is right again.
 AHEAD_SECONDS, BEHIND_SECONDS = 8.0, -60.0
 SKEWED_SECONDS = 4.0
+CUTS, CUT_PAUSE_SECONDS = 3, 0.5  # a line that breaks, and breaks again while everybody comes back
+SILENT_SECONDS = 12.5  # longer than a worker's session of six, and than PostgreSQL waits ten in an open transaction
+SLOW_SECONDS, DELAY_SECONDS = 6.0, 0.2  # each way, more than once a question: to the other side of the world
 ACCEPTED_SECONDS = 15.0  # within which somebody is served although the broker is away
 ORDERED_SECONDS = 30.0  # and within which somebody orders: a checkout is four pages long
-NEW_RELEASE_SECONDS = 30.0  # until the new release handles
 
 Fault = Callable[["Faults", float], bool]
-KINDS: dict[str, Fault] = {}
-
-
-def kind(name: str) -> Callable[[Fault], Fault]:
-    def add(fault: Fault) -> Fault:
-        KINDS[name] = fault
-        return fault
-
-    return add
 
 
 class Faults:
-    """Injects into one site. `broken` gets what was promised and did not hold while a fault lasted.
+    """Injects into one site. `broken` gets what was promised and did not hold while a fault lasted."""
 
-    `calm` is a clock that stands still while a fault holds up everything.
-    """
-
-    def __init__(self, site: Site, calm: Callable[[], float] = time.monotonic) -> None:
-        self.site, self.crew, self.calm = site, site.crew, calm
+    def __init__(self, site: Site) -> None:
+        self.site, self.crew = site, site.crew
         self.broken: list[Violation] = []
-        self.postgres, self.kafka, self.provider, self.clock, self.workers = (threading.Lock() for _ in range(5))
-        self.webhooks, self.poison, self.webs = (threading.Lock() for _ in range(3))
+        self.postgres, self.kafka, self.provider, self.clock, self.workers, self.webs = (
+            threading.Lock() for _ in range(6)
+        )
 
     def acknowledged(self) -> int:
         """How much the publishers have written down."""
@@ -59,13 +54,15 @@ class Faults:
         """Whether more is acknowledged within so long."""
         return is_true_within(seconds, lambda: self.acknowledged() > since, look=0.1)
 
+    def takes_orders(self, since: int) -> bool:
+        return is_true_within(ORDERED_SECONDS, lambda: self.site.ordered() > since, look=0.2)
+
     def see_all_served(self) -> None:
         """Without the broker: who calls is heard, and who orders has an order."""
-        shop, called = self.site.shop, self.acknowledged()
-        ordered = shop.ordered() if shop else 0
+        called, ordered = self.acknowledged(), self.site.ordered()
         if not self.serves(called):
             self.broken.append(Violation("served while the broker is away", "nobody was, while it was away"))
-        if shop and not shop.takes_orders(ordered, ORDERED_SECONDS):
+        if self.site.shop and not self.takes_orders(ordered):
             self.broken.append(Violation(verdict.TAKEN, "nobody could order while it was away"))
 
     def leader(self, fallback: float) -> str:
@@ -83,10 +80,11 @@ class Faults:
         pids = {name: self.crew.signal(name, signal.SIGKILL) for name in names}
         return all(pid and self.crew.await_another(name, pid) and not is_alive(pid) for name, pid in pids.items())
 
-    def replace(self, name: str) -> bool:
-        """It leaves in order, and another one comes."""
-        pid = self.crew.signal(name, signal.SIGTERM)
-        return bool(pid) and self.crew.await_another(name, pid)
+    def replace(self, *names: str) -> bool:
+        """Each leaves in order, and another one comes, before the next one leaves."""
+        return all(
+            (pid := self.crew.signal(name, signal.SIGTERM)) and self.crew.await_another(name, pid) for name in names
+        )
 
     def halt(self, name: str, seconds: float) -> bool:
         pid = self.crew.signal(name, signal.SIGSTOP)
@@ -101,103 +99,44 @@ def chosen(names: Sequence[str], draw: float) -> str:
     return names[int(draw * len(names)) % len(names)]
 
 
-@kind("publisher killed")
-def _kill_publisher(faults: Faults, draw: float) -> bool:
-    return faults.kill(chosen(PUBLISHERS, draw))
-
-
-@kind("relay killed")
-def _kill_relay(faults: Faults, draw: float) -> bool:
-    return faults.kill(faults.leader(draw))
-
-
-@kind("both relays killed")
-def _kill_relays(faults: Faults, draw: float) -> bool:
-    return faults.kill(*RELAYS)
-
-
-@kind("worker killed")
-def _kill_worker(faults: Faults, draw: float) -> bool:
+def roll_workers(faults: Faults, draw: float) -> bool:
     with faults.workers:
-        return faults.kill(chosen(WORKERS, draw))
+        return faults.replace(*WORKERS)
 
 
-@kind("publisher stopped")
-def _stop_publisher(faults: Faults, draw: float) -> bool:
-    return faults.halt(chosen(PUBLISHERS, draw), RELAY_STOP_SECONDS)
+def roll_shop(faults: Faults, draw: float) -> bool:
+    """The web processes and the poller; then somebody orders."""
+    with faults.webs:
+        replaced = faults.replace(*WEBS, POLLER)
+    return replaced and faults.takes_orders(faults.site.ordered())
 
 
-@kind("relay stopped")
-def _stop_relay(faults: Faults, draw: float) -> bool:
-    """Longer than its lease."""
-    return faults.halt(faults.leader(draw), RELAY_STOP_SECONDS)
+def kill_one(names: Sequence[str], faults: Faults, draw: float) -> bool:
+    with faults.workers, faults.webs:
+        return faults.kill(chosen(names, draw))
 
 
-@kind("worker stopped")
-def _stop_worker(faults: Faults, draw: float) -> bool:
-    """Longer than its session."""
-    with faults.workers:
-        return faults.halt(chosen(WORKERS, draw), WORKER_STOP_SECONDS)
+def stop_one(names: Sequence[str], seconds: float, faults: Faults, draw: float) -> bool:
+    """Longer than its lease, its session, or anybody's patience."""
+    with faults.workers if names == WORKERS else faults.webs:
+        return faults.halt(chosen(names, draw), seconds)
 
 
-@kind("rolling restart")
-def _roll(faults: Faults, draw: float) -> bool:
-    """Of the workers, one after the other, with a new release, which must have handled something in the end."""
-    with faults.workers:
-        faults.crew.release += 1
-        if not all(faults.replace(name) for name in WORKERS):
-            return False
-        release = faults.crew.release
-        return is_true_within(NEW_RELEASE_SECONDS, lambda: _handled_by(faults.site, release), look=0.2)
-
-
-def _handled_by(site: Site, release: int) -> bool:
-    try:
-        return bool(
-            site.rows(
-                "SELECT 1 FROM (SELECT release FROM town_seen ORDER BY id DESC LIMIT 200) AS last"
-                " WHERE release = %s LIMIT 1",
-                release,
-            )
-        )
-    except psycopg.Error:
-        return False
-
-
-@kind("broker stopped")
-def _stop_broker(faults: Faults, draw: float) -> bool:
-    return _broker_away(faults, lambda: faults.site.broker.stop())
-
-
-@kind("broker killed")
-def _kill_broker(faults: Faults, draw: float) -> bool:
-    return _broker_away(faults, lambda: faults.site.broker.kill())
-
-
-@kind("broker emptied")
-def _empty_broker(faults: Faults, draw: float) -> bool:
-    """All its data is lost; somebody starts another and makes the topics."""
+def end_broker(how: str, faults: Faults, draw: float) -> bool:
     with faults.kafka:
-        faults.site.before_loss += faults.site.appended()
-        faults.site.broker.wipe()
-        faults.see_all_served()
-        faults.site.broker.start()
-        faults.site.make_topics()
-        return True
-
-
-def _broker_away(faults: Faults, end: Callable[[], None]) -> bool:
-    with faults.kafka:
-        end()
+        if how == "wipe":  # all its data is lost; somebody starts another and makes the topics
+            faults.site.before_loss += faults.site.appended()
+        getattr(faults.site.broker, how)()
         gone = not faults.site.broker.running
         faults.see_all_served()
         time.sleep(BROKER_AWAY_SECONDS)  # the fault itself
         faults.site.broker.start()
+        if how == "wipe":
+            faults.site.manage("eventbus", "topics", "--apply")
         return gone
 
 
-@kind("broker halted")
-def _halt_broker(faults: Faults, draw: float) -> bool:
+def halt_broker(faults: Faults, draw: float) -> bool:
     """It keeps its connections, and says nothing."""
     with faults.kafka:
         pid = faults.site.broker.brokers[0].pid
@@ -208,28 +147,20 @@ def _halt_broker(faults: Faults, draw: float) -> bool:
         return effective
 
 
-@kind("PostgreSQL restarted")
-def _restart_postgres(faults: Faults, draw: float) -> bool:
+def kill_postgres(faults: Faults, draw: float) -> bool:
+    """In a hurry, or with all who work for it: nobody says goodbye, and nothing is cleaned up."""
     with faults.postgres:
-        faults.site.database.crash()
-        time.sleep(POSTGRES_AWAY_SECONDS)  # the fault itself
-        faults.site.database.start()
-        return True
-
-
-@kind("PostgreSQL killed")
-def _kill_postgres(faults: Faults, draw: float) -> bool:
-    """With all who work for it: nobody says goodbye, and nothing is cleaned up."""
-    with faults.postgres:
-        faults.site.database.signal(signal.SIGKILL)
+        if draw < 0.5:
+            faults.site.database.crash()
+        else:
+            faults.site.database.signal(signal.SIGKILL)
         gone = not faults.site.database.running
         time.sleep(POSTGRES_AWAY_SECONDS)  # the fault itself
         faults.site.database.start()
         return gone
 
 
-@kind("PostgreSQL halted")
-def _halt_postgres(faults: Faults, draw: float) -> bool:
+def halt_postgres(faults: Faults, draw: float) -> bool:
     """It keeps its connections, and says nothing."""
     with faults.postgres:
         faults.site.database.signal(signal.SIGSTOP)
@@ -239,18 +170,13 @@ def _halt_postgres(faults: Faults, draw: float) -> bool:
         return not served
 
 
-@kind("connections ended")
-def _terminate(faults: Faults, draw: float) -> bool:
+def end_connections(faults: Faults, draw: float) -> bool:
+    question = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
     with faults.postgres:
-        ended = faults.site.rows(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
-            faults.site.name,
-        )
-        return len(ended) > len(WORKERS) + 1  # and that of whoever watches
+        return len(faults.site.rows(question, faults.site.name)) > len(WORKERS)
 
 
-@kind("provider in trouble")
-def _provider(faults: Faults, draw: float) -> bool:
+def trouble_provider(faults: Faults, draw: float) -> bool:
     """It is not reached, or answers nobody although it did what it was asked."""
     with faults.provider:
         calls, away = faults.site.folder / "calls", faults.site.folder / "away"
@@ -262,8 +188,7 @@ def _provider(faults: Faults, draw: float) -> bool:
         return effective
 
 
-@kind("clock jumped")
-def _clock(faults: Faults, draw: float) -> bool:
+def skew_clock(faults: Faults, draw: float) -> bool:
     """Every process's clock, and back."""
     with faults.clock:
         clock, jump = faults.site.folder / "clock", AHEAD_SECONDS if draw < 0.5 else BEHIND_SECONDS
@@ -273,7 +198,75 @@ def _clock(faults: Faults, draw: float) -> bool:
         question += " WHERE abs(extract(epoch FROM created_at - now())) > 5"  # more than it waits, so a wrong clock's
         try:
             return faults.site.number(question) > 0
-        except psycopg.Error:
-            return False
         finally:
             clock.unlink()
+
+
+def cut_link(link: Link) -> bool:
+    ended = 0
+    for _ in range(CUTS):
+        ended += link.cut()
+        time.sleep(CUT_PAUSE_SECONDS)  # the fault itself
+    return ended > 0
+
+
+def silence_link(link: Link) -> bool:
+    """Half open: nothing passes, and nobody hangs up. Afterwards what was held back arrives, late."""
+    link.silence()
+    time.sleep(0.2)  # for what is passing just now
+    before = link.carried
+    time.sleep(SILENT_SECONDS)  # the fault itself
+    return link.carried == before
+
+
+def slow_link(link: Link) -> bool:
+    before = link.carried
+    link.slow(DELAY_SECONDS)
+    time.sleep(SLOW_SECONDS)  # the fault itself
+    return link.carried > before
+
+
+def on_a_link(harm: Callable[[Link], bool], faults: Faults, draw: float) -> bool:
+    """Those of one machine to PostgreSQL, or everybody's to Kafka, as the draw has it."""
+    servers = faults.site.servers
+    link, lock = (servers.to_database, faults.postgres) if draw < 0.5 else (servers.to_broker, faults.kafka)
+    with lock:
+        try:
+            return harm(link)
+        finally:
+            link.mend()
+
+
+OF_THE_TOWN: dict[str, Fault] = {
+    "publisher killed": partial(kill_one, PUBLISHERS),
+    "worker killed": partial(kill_one, WORKERS),
+    "relay killed": lambda faults, draw: faults.kill(faults.leader(draw)),
+    "both relays killed": lambda faults, draw: faults.kill(*RELAYS),
+    "relay stopped": lambda faults, draw: faults.halt(faults.leader(draw), RELAY_STOP_SECONDS),
+    "worker stopped": partial(stop_one, WORKERS, WORKER_STOP_SECONDS),
+    "workers rolled": roll_workers,
+    "broker stopped": partial(end_broker, "stop"),
+    "broker killed": partial(end_broker, "kill"),
+    "broker emptied": partial(end_broker, "wipe"),
+    "broker halted": halt_broker,
+    "PostgreSQL killed": kill_postgres,
+    "PostgreSQL halted": halt_postgres,
+    "connections ended": end_connections,
+    "provider in trouble": trouble_provider,
+    "clock jumped": skew_clock,
+    "link cut": partial(on_a_link, cut_link),
+    "link silent": partial(on_a_link, silence_link),
+    "link slow": partial(on_a_link, slow_link),
+}
+OF_THE_SHOP: dict[str, Fault] = {
+    "web killed": partial(kill_one, WEBS),
+    "web stopped": partial(stop_one, WEBS, WEB_STOP_SECONDS),
+    "poller killed": partial(kill_one, (POLLER,)),
+    "poller stopped": partial(stop_one, (POLLER,), RELAY_STOP_SECONDS),
+    "company killed": partial(kill_one, (COMPANY,)),
+    "company stopped": partial(stop_one, (COMPANY,), WEB_STOP_SECONDS),
+    "shop rolled": roll_shop,
+}
+KINDS = OF_THE_TOWN | OF_THE_SHOP
+# What is timed, from a call to its answer's reader, flows on while these last.
+ASIDE = {*OF_THE_SHOP, "publisher killed", "provider in trouble"}

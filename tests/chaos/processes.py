@@ -25,12 +25,11 @@ FAR = ("relay-1", "worker-1", "web-1")  # who reaches the database by a link tha
 
 
 class Crew:
-    """All processes by name. `release` is what those that start from now on are told to be."""
+    """All processes by name."""
 
     def __init__(
         self, folder: Path, environment: Mapping[str, str], seed: int, others: Mapping[str, Role], behind_link: str
     ) -> None:
-        self.release = 1
         self._others, self._behind_link = others, behind_link
         self._folder, self._environment, self._seed = folder, environment, seed
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -51,10 +50,6 @@ class Crew:
     def pid(self, name: str) -> int:
         with self._lock:
             return self._running[name].pid
-
-    def port(self, name: str) -> int:
-        """Where a page server listens."""
-        return int(self._others[name].environment["PORT"])
 
     def name_of(self, pid: int) -> str | None:
         with self._lock:
@@ -114,7 +109,6 @@ class Crew:
                 **(self._others[name].environment if name in self._others else {}),
                 **({"DATABASE_URL": self._behind_link} if name in FAR else {}),
                 "PGAPPNAME": name,
-                "CHAOS_RELEASE": str(self.release),
             }
             with (self._folder / f"{name}.log").open("ab") as log:
                 self._running[name] = subprocess.Popen(

@@ -16,14 +16,13 @@ from django.db import connection
 
 from eventbus.database.sqlite3.base import queue_of
 from eventbus.progress import inbox
-from tests.chaos.load_app.planted_mistakes import EARLY, IN_THE_BUS
-from tests.chaos.shop.planted_mistakes import IN_THE_SHOP
+from tests.chaos.test_chaos import MISTAKE
 from tests.eventbus.backend_contract import BackendContract
 from tests.live_site import ROOT
 from tests.simulation.mistake_trial import TooLong, at_most
 from tests.simulation.mistakes import MISTAKES, named
 from tests.simulation.mistakes.mistake import CONTRACT, Mistake, Promise
-from tests.sweep.planted_mistakes import TRIALS
+from tests.sweep.cases import TRIALS
 
 pytestmark = pytest.mark.mistakes
 
@@ -121,7 +120,7 @@ def _cases(theme: type) -> set[str]:
 
 
 def test_chaos_and_the_sweep_make_mistakes_that_are_here() -> None:
-    for name in {*IN_THE_BUS, *IN_THE_SHOP, *TRIALS} - {EARLY}:
+    for name in (MISTAKE, *TRIALS):
         with named(name).made():
             pass
 

@@ -17,35 +17,36 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.kafka import temporary_broker
 from tests.postgres import temporary_cluster
 
-LANES_PER_CORE = 2  # a day waits now and then
 SYNCHRONOUS_OFF = "; PRAGMA synchronous=OFF"  # processes die here, never the machine
 
 
 def main(arguments: list[str]) -> int:
     asked = read(arguments)
-    servers = os.environ.get("KAFKA_BOOTSTRAP_SERVERS", "") if asked.kafka else ""
-    if missing := missing_servers(asked):
-        return beside_its_own(missing, arguments)
+    missing = {}
+    if (asked.kafka or asked.postgresql) and not os.environ.get("DATABASE_URL", "").startswith("postgres"):
+        missing["DATABASE_URL"] = temporary_cluster
+    if asked.kafka and not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+        missing["KAFKA_BOOTSTRAP_SERVERS"] = temporary_broker
+    if missing:  # the same in another process, which holds none of the threads of Kafka's clients: it forks
+        with ExitStack() as stack:
+            environment = os.environ | {name: stack.enter_context(start()) for name, start in missing.items()}
+            return subprocess.call([sys.executable, "-m", "tests.sweep", *arguments], env=environment)
     with tempfile.TemporaryDirectory(prefix="sweep-") as place:
-        folder = Path(place)
-        set_up(folder)
+        set_up(Path(place))
         from tests.sweep import cases  # only now: it imports models
 
-        with cases.Sweeper(folder, asked.lanes, servers) as sweeper:
+        servers = os.environ["KAFKA_BOOTSTRAP_SERVERS"] if asked.kafka else ""
+        with cases.Sweeper(Path(place), servers) as sweeper:
             if asked.mistakes:
                 return sweeper.try_mistakes()
             seeds = range(asked.seed, asked.seed + asked.seeds)
-            return max(
-                sweeper.sweep(seed, asked.only, asked.visitors, short=asked.short, one_way=asked.one_way, own=asked.own)
-                for seed in seeds
-            )
+            return max(sweeper.sweep(seed, asked.only, own=asked.own) for seed in seeds)
 
 
 def read(arguments: list[str]) -> argparse.Namespace:
@@ -55,34 +56,11 @@ def read(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", default=[], metavar="FAULTS", help="only a day with this or these; again for more"
     )
-    parser.add_argument("--visitors", type=lambda names: tuple(names.split(",")), default=(), help="who comes to those")
-    parser.add_argument(
-        "--short", action="store_true", help="more faults on a day; who passes them comes, two at least"
-    )
-    parser.add_argument("--one-way", action="store_true", help="each point one way, drawn by the seed, of SQLite's")
-    parser.add_argument("--lanes", type=int, default=LANES_PER_CORE * (os.cpu_count() or 1), help="days at once")
     parser.add_argument("--postgresql", action="store_true", help="on a PostgreSQL")
     parser.add_argument("--kafka", action="store_true", help="over a real Kafka, with the points of that backend")
     parser.add_argument("--own", action="store_true", help="only the points that the backend alone has")
     parser.add_argument("--mistakes", action="store_true", help="make mistakes instead: each must be told")
     return parser.parse_args(arguments)
-
-
-def missing_servers(asked: argparse.Namespace) -> dict[str, Callable[[], AbstractContextManager[str]]]:
-    """What is asked for and not there yet: the variable that would name it, and how to start it."""
-    missing: dict[str, Callable[[], AbstractContextManager[str]]] = {}
-    if (asked.kafka or asked.postgresql) and not os.environ.get("DATABASE_URL", "").startswith("postgres"):
-        missing["DATABASE_URL"] = temporary_cluster
-    if asked.kafka and not os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        missing["KAFKA_BOOTSTRAP_SERVERS"] = temporary_broker
-    return missing
-
-
-def beside_its_own(missing: Mapping[str, Callable[[], AbstractContextManager[str]]], arguments: list[str]) -> int:
-    """The same in another process, which holds none of the threads of Kafka's clients: it forks."""
-    with ExitStack() as stack:
-        environment = os.environ | {name: stack.enter_context(start()) for name, start in missing.items()}
-        return subprocess.call([sys.executable, "-m", "tests.sweep", *arguments], env=environment)
 
 
 def set_up(folder: Path) -> None:

@@ -133,11 +133,11 @@ def dust(folder: Path) -> bool:
     return True
 
 
-def should_be_eaten(*, fish: bool, too_much: bool) -> dict[str, list[int]]:
-    whole = list(range(1, BITES + 1))
-    rejected = {HEAVY: whole, HUGE: whole[1:], SALT: [1]} if too_much else {}
-    fried = {f"fish-{number}": [1] for number in range(FISH if fish else 0)}
-    return {"bread": whole, "rotten": whole[1:], "spoiled": whole} | rejected | fried
+WHOLE = list(range(1, BITES + 1))
+SHOULD_BE_EATEN = {
+    **{"bread": WHOLE, "rotten": WHOLE[1:], "spoiled": WHOLE, HEAVY: WHOLE, HUGE: WHOLE[1:], SALT: [1]},
+    **{f"fish-{number}": [1] for number in range(FISH)},
+}
 
 
 def eaten() -> dict[str, list[int]]:

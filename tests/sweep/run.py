@@ -28,14 +28,7 @@ class Clock:
         return datetime.fromtimestamp(self.seconds(), UTC)
 
 
-# Who may come by: shoppers (`tests.sweep.shoppers`), the kitchen, whose fish is off (`poison`), and the `janitor`.
-KITCHEN, JANITOR = "kitchen", "janitor"
 PRUNED = "pruned"  # the file that says that the janitor has pruned, in the run's folder
-VISITORS = ("ada", "ben", "cyd", "dot", "eve", "gus", KITCHEN, JANITOR)
-# And where the log is Kafka's: a reader who comes and goes (HAND), who loses a log (FLOOD), who says it again (ECHO).
-HAND, FLOOD, ECHO = "hand", "flood", "echo"
-VISITORS_OVER_KAFKA = (*VISITORS, HAND, ECHO, FLOOD)
-PARTY = ("gus", HAND, ECHO, FLOOD)  # together they pass every point that Kafka alone has
 
 
 @dataclass(frozen=True)
@@ -58,7 +51,6 @@ class Case:
     faults: tuple[Fault, ...] = ()
     seed: int = 1
     mistake: str = ""
-    visitors: tuple[str, ...] = ()  # who comes by; nobody named is everybody
 
 
 @dataclass
@@ -72,10 +64,6 @@ class Run:
     servers: str = ""  # Kafka's, as host:port; none is the in-memory backend
     clock: Clock = field(default_factory=Clock)
     company_url: str = ""
-
-    @property
-    def visitors(self) -> tuple[str, ...]:
-        return self.case.visitors or (VISITORS_OVER_KAFKA if self.servers else VISITORS)
 
     @property
     def fired(self) -> set[Fault]:

@@ -20,11 +20,11 @@ from eventbus.models import ConsumerGroup, DeadLetter, OutboxRow, ParkedKey, Pro
 from eventbus.operations import pausing, status
 from eventbus.repairs import replay
 from eventbus.repairs.replay_filter import ReplayFilter
+from mcommerce.orders.models import Order
 from tests.sweep import kafka_day, poison, shoppers
-from tests.sweep.mail_log import sent
 from tests.sweep.operator_process import tidy_up
 from tests.sweep.provider_process import Books
-from tests.sweep.run import ECHO, FLOOD, HAND, JANITOR, KITCHEN, START, Run
+from tests.sweep.run import START, Run
 
 logger = logging.getLogger(__name__)
 
@@ -58,12 +58,14 @@ class Journey:
         self._shoppers = shoppers.all_of(run)
         self._failures: Counter[str] = Counter()  # of each, in a row
         random.Random(run.case.seed).shuffle(self._shoppers)
-        self._later: dict[str, Callable[[], bool]] = {
-            HAND: partial(kafka_day.lend_a_hand, run),
-            ECHO: partial(kafka_day.say_again, run.folder),
-            JANITOR: partial(tidy_up, run.folder),
-            FLOOD: partial(kafka_day.flood, run),
-        }
+        self._later: dict[str, Callable[[], bool]] = {"janitor": partial(tidy_up, run.folder)}
+        if run.servers:  # a reader who comes and goes, who says the log again, and who loses it
+            self._later = {
+                "hand": partial(kafka_day.lend_a_hand, run),
+                "echo": partial(kafka_day.say_again, run.folder),
+                **self._later,
+                "flood": partial(kafka_day.flood, run),
+            }
 
     def play(self) -> None:
         """Until nothing more can happen."""
@@ -83,11 +85,10 @@ class Journey:
             "cook": poison.cook,
             "replay": partial(show_again, folder),
             "operator": self._operator,
+            "kitchen": poison.fish,
         }
-        if KITCHEN in self._run.visitors:
-            acts["kitchen"] = poison.fish
         if self._run.clock.seconds() > START:  # once what happened is past
-            acts |= {who: act for who, act in self._later.items() if who in self._run.visitors}
+            acts |= self._later
         acts |= {shopper.name: shopper.act for shopper in self._shoppers}
         acted = [self._acts(name, act) for name, act in acts.items()]
         return any(acted)
@@ -119,7 +120,7 @@ class Journey:
             if again := letter.key == "spoiled":
                 (self._run.folder / poison.MENDED).touch()
         elif letter.group == "mail" and letter.error_class == "OutcomeUnknown":
-            again = not sent(self._run, letter.type.split(".")[1], letter.key)
+            again = letter.type.split(".")[1] not in shoppers.mails(self._run, Order.objects.get(id=letter.key))
         else:
             return False  # nobody knows why it died: that is a violation
         request = status.request_requeue if again else status.request_discard
@@ -139,7 +140,7 @@ class Journey:
 
         A webhook makes events, and an event's effect makes webhooks: so the company is asked before and after.
         """
-        unseen = FLOOD in self._run.visitors and kafka_day.is_a_loss_unseen()
+        unseen = bool(self._run.servers) and kafka_day.is_a_loss_unseen()
         return not unseen and not self._webhook_due() and all_is_done() and not self._webhook_due()
 
     def _webhook_due(self) -> bool:

@@ -20,6 +20,7 @@ from mcommerce.orders.services.checkout import Buyer, place_order
 from mcommerce.payment.models import Payment
 from mcommerce.payment.providers.base import ProviderDown, ProviderTimeout
 from mcommerce.payment.services import payments
+from tests.letterbox import letters
 from tests.sweep.provider_process import Books
 from tests.sweep.run import Run
 
@@ -256,5 +257,9 @@ def void(answer: object) -> None:
 
 
 def all_of(run: Run) -> list[Shopper]:
-    names = [name for name in run.visitors if name in SHOPPERS]
-    return [Shopper(run, name, SHOPPERS[name][0], SKUS.get(name, "VASE")) for name in names]
+    return [Shopper(run, name, steps, SKUS.get(name, "VASE")) for name, (steps, _end) in SHOPPERS.items()]
+
+
+def mails(run: Run, order: Order) -> list[str]:
+    """The kinds of those that were sent about an order, sorted."""
+    return sorted(kind for kind, number in letters(run.folder).elements() if number == order.number)

@@ -79,10 +79,10 @@ def settle_in(run: Run) -> None:
     requests.handlers.clear()
     requests.propagate = True
     connections.databases["default"].update(run.database)
-    settings.SANDBOX_PROVIDER_URL, settings.SWEEP_FOLDER = run.company_url, run.folder
+    settings.SANDBOX_PROVIDER_URL, settings.SWEEP_FOLDER, settings.LETTERBOX = run.company_url, run.folder, run.folder
     settings.SITE_URL = run.site_url
     settings.SANDBOX_PROVIDER_KEY, settings.SANDBOX_WEBHOOK_SECRET = KEY, SECRET
-    settings.EMAIL_BACKEND = "tests.sweep.mail_log.Letterbox"
+    settings.EMAIL_BACKEND = "tests.letterbox.Letterbox"
     clock.hold(run.clock.now())
     poison.look_for_dust()
     registry.groups.update({name: event_history.noting(group) for name, group in registry.groups.items()})

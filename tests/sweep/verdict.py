@@ -26,10 +26,10 @@ from mcommerce.payment.services.ledger import Account, balances
 from mcommerce.products.models import Stock, StockMovement
 from tests import event_history
 from tests.schema_validation import misfits_in_outbox
-from tests.sweep import mail_log, poison, shop_day
+from tests.sweep import poison, shop_day
 from tests.sweep.provider_process import Books
-from tests.sweep.run import JANITOR, KITCHEN, Run
-from tests.sweep.shoppers import SHOPPERS, End, Shopper, all_of
+from tests.sweep.run import Run
+from tests.sweep.shoppers import SHOPPERS, End, Shopper, all_of, mails
 
 Action = OperatorAction.Action
 MAY_REPEAT = {
@@ -46,7 +46,7 @@ STATUS_CHANGED = "order.payment_status_changed.v1"
 
 def violations(run: Run) -> list[str]:
     """Each in a sentence; none is what is wanted."""
-    return [*orders(run), *stock(run), *money(run), *told(run), *bus(), *fitting(), *handled(), *dishes(run)]
+    return [*orders(run), *stock(run), *money(run), *told(run), *bus(), *fitting(), *handled(), *dishes()]
 
 
 def orders(run: Run) -> Iterator[str]:
@@ -65,8 +65,8 @@ def one_order(run: Run, books: Books, shopper: Shopper, order: Order, end: End) 
         yield f"{who}'s order is {order.state} {order.cancel_reason}, not {end.state} {end.reason}"
     if order.needs_attention:
         yield f"{who}'s order needs a person"
-    if (mails := mail_log.mails(run, order)) != sorted(end.mails):
-        yield f"{who} got the mails {mails}, not {sorted(end.mails)}; {what_is_known_of_mails(order)}"
+    if (sent := mails(run, order)) != sorted(end.mails):
+        yield f"{who} got the mails {sent}, not {sorted(end.mails)}; {what_is_known_of_mails(order)}"
     charges = books.ask("SELECT amount, refunded FROM charge WHERE reference = ?", str(order.id))
     wanted = [(order.total, order.total if end.refunded else 0)] if end.charged else []
     if (taken := [(charge["amount"], charge["refunded"]) for charge in charges]) != wanted:
@@ -197,8 +197,6 @@ def handled() -> Iterator[str]:
     return event_history.problems_at_rest(told)
 
 
-def dishes(run: Run) -> Iterator[str]:
-    if (eaten := poison.eaten()) != poison.should_be_eaten(
-        fish=KITCHEN in run.visitors, too_much=JANITOR in run.visitors
-    ):
+def dishes() -> Iterator[str]:
+    if (eaten := poison.eaten()) != poison.SHOULD_BE_EATEN:
         yield f"eaten in this order: {eaten}"

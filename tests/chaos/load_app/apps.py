@@ -1,4 +1,7 @@
 import os
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 from django.apps import AppConfig
 
@@ -9,9 +12,37 @@ class TownConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from tests.chaos.load_app import clock_skew, named_leases, planted_mistakes
+        name_leases()
+        follow_clock(Path(os.environ["CHAOS_FOLDER"]) / "clock")
+        if mistake := os.environ.get("CHAOS_MISTAKE"):
+            from tests.simulation.mistakes import named  # only now: it imports models
 
-        named_leases.name_leases()
-        clock_skew.follow()
-        if fault := os.environ.get("CHAOS_MISTAKE"):
-            planted_mistakes.plant(fault)
+            named(mistake).plant()
+
+
+def name_leases() -> None:
+    """Every lease of this process is owned under its process id, so that the relay that leads can be chosen."""
+    from eventbus.database.leases import Lease
+
+    make = Lease.__init__
+
+    def named(self: Lease, *arguments: Any, **options: Any) -> None:
+        make(self, *arguments, **options)
+        self.owner = f"process {os.getpid()}"
+
+    Lease.__init__ = named  # type: ignore[method-assign]
+
+
+def follow_clock(file: Path) -> None:
+    """From now on this process's clock is wrong by as many seconds as the file says; 0 without one."""
+    from eventbus import clock
+
+    right = clock.now
+
+    def skewed() -> datetime:
+        try:
+            return right() + timedelta(seconds=float(file.read_text()))
+        except (FileNotFoundError, ValueError):  # not set, or being written
+            return right()
+
+    clock.now = skewed

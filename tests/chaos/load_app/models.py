@@ -32,13 +32,12 @@ class Told(models.Model):
 
 
 class Seen(models.Model):
-    """A group's handler saw an event; in the order of the ids, for those of a name. `release` is the process's."""
+    """A group's handler saw an event; in the order of the ids, for those of a name."""
 
     group = models.TextField()
     kind = models.TextField()
     name = models.TextField()
     token = models.TextField()
-    release = models.PositiveIntegerField()
 
     class Meta:
         db_table = "town_seen"

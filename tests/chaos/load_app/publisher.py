@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.load_app.publisher FILE SEED`: call, set and cancel reminders, until FILE.stop exists.
+"""`python -m tests.chaos.load_app.publisher FILE SEED`: call and set reminders, until FILE.stop exists.
 
 FILE gets a line for each transaction whose end is known, on the disk before the next begins: `ack TOKENS` once
 COMMIT returned, `undo TOKENS` when it was rolled back. Where the connection broke under COMMIT, nobody knows: no line.
@@ -19,7 +19,6 @@ import django
 NAMES = [f"name{number}" for number in range(40)]
 AT_ONCE_MAX = 4  # events in a transaction
 PAUSE_SECONDS = 0.7  # at most, between two transactions: more than 20,000 events in ten minutes, not a flood
-HURRY_SECONDS = 0.1  # the same while a mistake of the bus is planted: a short run must meet what shows it
 THINK_SECONDS = 0.05  # at most, with events in the open transaction
 UNDONE_PART = 0.05  # of transactions
 REMINDED_PART = 0.1  # of transactions that arrange a reminder as well
@@ -34,14 +33,12 @@ class ChangedMind(Exception):
 def main(told: Path, chance: random.Random) -> None:
     from django.db import DatabaseError, InterfaceError, connection
 
-    from tests.chaos.load_app import planted_mistakes
-
-    pause = HURRY_SECONDS if planted_mistakes.of_the_bus() else float(os.environ["CHAOS_PAUSE_SECONDS"])
+    pause = float(os.environ["CHAOS_PAUSE_SECONDS"])
     with told.open("a") as file:
         while not told.with_suffix(".stop").exists():
             tokens: list[str] = []
             try:
-                call(tokens, chance, file)
+                call(tokens, chance)
                 note(file, "ack", tokens)
             except ChangedMind:
                 note(file, "undo", tokens)
@@ -57,13 +54,12 @@ def note(file: TextIO, what: str, tokens: list[str]) -> None:
     os.fsync(file.fileno())
 
 
-def call(tokens: list[str], chance: random.Random, file: TextIO) -> None:
+def call(tokens: list[str], chance: random.Random) -> None:
     """One transaction; `tokens` gets what it tells. Raises ChangedMind."""
     from django.db import transaction
 
     from eventbus import clock, publish
-    from tests.chaos.load_app import planted_mistakes
-    from tests.chaos.load_app.events import Called, Reminded
+    from tests.chaos.load_app.handlers import Called, Reminded
     from tests.chaos.load_app.models import Told
 
     names = sorted(chance.choices(NAMES, k=chance.randint(1, AT_ONCE_MAX)))
@@ -83,8 +79,6 @@ def call(tokens: list[str], chance: random.Random, file: TextIO) -> None:
             Told(token=one.token, kind=one.wire_name, name=one.name, number=number)
             for one, number in zip(calls, numbers, strict=True)
         )
-        if planted_mistakes.acknowledges_early():
-            note(file, "ack", tokens)
         if chance.random() < UNDONE_PART:
             raise ChangedMind
 

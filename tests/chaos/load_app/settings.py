@@ -10,4 +10,3 @@ MIDDLEWARE: list[str] = []
 ROOT_URLCONF = __name__
 urlpatterns: list[object] = []
 CHAOS_FOLDER = os.environ["CHAOS_FOLDER"]
-CHAOS_RELEASE = int(os.environ.get("CHAOS_RELEASE", "1"))

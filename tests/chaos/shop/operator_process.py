@@ -16,7 +16,7 @@ def decide() -> None:
     from eventbus.models import DeadLetter
     from eventbus.operations import status
     from mcommerce.orders.models import Order
-    from tests.chaos.shop.mail_log import letters
+    from tests.letterbox import letters
 
     sent = letters(Path(settings.CHAOS_FOLDER))
     for letter in DeadLetter.objects.filter(state="open", request="", group="mail", error_class="OutcomeUnknown"):

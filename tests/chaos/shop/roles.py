@@ -44,7 +44,7 @@ def roles(folder: Path, seed: int, site: Mapping[str, str]) -> dict[str, Role]:
     site_url = {"SITE_URL": addresses.partition(",")[0]}  # where the company sends shoppers and webhooks
     shopping = [python, "-m", "tests.chaos.shop.shoppers", str(folder / SHOPPERS), f"{seed} {SHOPPERS}", addresses]
     return {
-        COMPANY: Role([python, "-m", "tests.chaos.shop.provider_stub"], {}),
+        COMPANY: Role([python, "-m", "tests.chaos.shop.company"], {}),
         SIMULATOR: Role([python, "manage.py", "simulate_stations", f"--port={simulator}", "--open"], {}),
         **{name: Role([python, entrypoint, "pages"], {"PORT": str(port)} | site_url) for name, port in doors.items()},
         POLLER: Role([python, entrypoint, "poll"], {}),

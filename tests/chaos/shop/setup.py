@@ -1,9 +1,22 @@
-"""`python -m tests.chaos.shop.setup`: what the town needs, and a shop whose shelves are filled."""
+"""`python -m tests.chaos.shop.setup town|shop`: topics, tables and callers before anybody works, and filled shelves."""
+
+import sys
 
 import django
 
 PLENTY = 100_000  # pieces: more than is sold in any run
 SCARCE = {"DEMO-COQ": 40, "DEMO-VASE": 12}  # pieces that several want at once, and that are let go again and again
+
+
+def prepare_town() -> None:
+    from django.core.management import call_command
+
+    from tests.chaos.load_app.models import Caller
+    from tests.chaos.load_app.publisher import NAMES
+
+    call_command("eventbus", "topics", "--apply")
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    Caller.objects.bulk_create(Caller(name=name) for name in NAMES)
 
 
 def fill_shelves() -> None:
@@ -22,7 +35,6 @@ def fill_shelves() -> None:
 
 if __name__ == "__main__":
     django.setup()
-    from tests.chaos.load_app import setup
-
-    setup.prepare()
-    fill_shelves()
+    prepare_town()
+    if sys.argv[1] == "shop":
+        fill_shelves()

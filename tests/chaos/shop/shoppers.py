@@ -2,8 +2,7 @@
 
 DOORS are the web processes' addresses, with commas; each request goes through any of them. FILE gets a line, on the
 disk at once, for what somebody was told: `ordered ORDER` when the checkout was answered, `charged ORDER` when the
-payment provider sent them back, `paid ORDER` or `cancelled ORDER` when the order's page said so; `cut REQUEST` for what
-was taken in and not answered.
+payment provider sent them back, `paid ORDER` or `cancelled ORDER` when the order's page said so.
 """
 
 import os
@@ -14,10 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import requests
-from urllib3.exceptions import ProtocolError
 
 SHOPPERS = 8  # at the same time: an order a second, with the pauses; the town is the load
 PAUSE_SECONDS = 4.0  # at most, between one's visits
@@ -153,16 +151,10 @@ class Visitor:
                 answer = ask()
                 if answer.status_code < 500:
                     return answer
-            except requests.RequestException as error:
-                if was_taken_in(error):
-                    self._diary.note("cut", str(uuid4()))
+            except requests.RequestException:
+                pass  # another door may be open
             time.sleep(self._chance.uniform(0.2, LOOK_SECONDS))
         raise GaveUp("nobody answers")
-
-
-def was_taken_in(error: requests.RequestException) -> bool:
-    """Whether somebody had opened the door, and then hung up. Who is slow may still answer: that is no matter."""
-    return bool(error.args) and isinstance(error.args[0], ProtocolError)
 
 
 _OPTIONS = {"timeout": ANSWER_SECONDS, "allow_redirects": False}

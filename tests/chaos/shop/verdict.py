@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.chaos.client_records import Violation, read_told
-from tests.chaos.shop.mail_log import letters
-from tests.chaos.shop.restored_orders import ENDS, Forgotten
 from tests.chaos.shop.roles import SHOPPERS
+from tests.letterbox import letters
 
 ORDERED = "an acknowledged order is kept"
 ENDED = "every order comes to its right end"
@@ -21,8 +20,8 @@ BOOKS = "the shop's books balance"
 MAILS = "one mail of each kind"
 STATIONS = "a station's changes are told once and written"
 TAKEN = "checkout is accepted while the broker is away"
-ANSWERED = "an upgrade loses no request"
-PROMISES = (ORDERED, ENDED, STOCK, CHARGED, RETURNED, BOOKS, MAILS, STATIONS, TAKEN, ANSWERED)
+PROMISES = (ORDERED, ENDED, STOCK, CHARGED, RETURNED, BOOKS, MAILS, STATIONS, TAKEN)
+ENDS = ("paid", "cancelled")
 
 # Of those that fire within a run: an hour later somebody looks whether an overdue order's payment is closed.
 TIMERS = "SELECT count(*) FROM eventbus_timer WHERE due < now() + interval '30 minutes'"
@@ -58,11 +57,10 @@ class Books:
 
 
 class Verdict:
-    """Looks at a shop that has come to rest. `rows` asks its database, of which restores have `forgotten` something."""
+    """Looks at a shop that has come to rest. `rows` asks its database."""
 
-    def __init__(self, rows: Rows, folder: Path, forgotten: Forgotten | None = None) -> None:
+    def __init__(self, rows: Rows, folder: Path) -> None:
         self._rows, self._folder = rows, folder
-        self._forgotten = forgotten or Forgotten()
         self.orders = {str(order): Order(*rest) for order, *rest in rows(_ORDERS)}
         self._books = Books(folder / "var" / "sandbox-provider.sqlite3")
 
@@ -71,7 +69,7 @@ class Verdict:
         for order in self.orders:
             yield from self._one(order)
         for order in self._books.charges.keys() - self.orders.keys():
-            yield from self._without_order(order)
+            yield Violation(CHARGED, f"charged for an order that never was: {order}")
         yield from self._stock()
         yield from self._money()
         yield from self._mails()
@@ -80,10 +78,10 @@ class Verdict:
     def _told(self) -> Iterator[Violation]:
         """What somebody was told is so."""
         told = {what: read_told([self._folder / SHOPPERS], what) for what in ("ordered", "charged", *ENDS)}
-        for order in sorted(told["ordered"] - self.orders.keys() - self._forgotten.orders):
+        for order in sorted(told["ordered"] - self.orders.keys()):
             yield Violation(ORDERED, f"acknowledged and not in the database: {order}")
         for end in ENDS:
-            for order in sorted(told[end] - self._forgotten.ended):
+            for order in sorted(told[end]):
                 if order in self.orders and self.orders[order].state != end:
                     yield Violation(ORDERED, f"told to be {end}, and is {self.orders[order].state}: {order}")
         for order in sorted(told["charged"] - self._books.charges.keys()):
@@ -101,14 +99,6 @@ class Verdict:
         for charge in charges:
             if charge.refunded != due or charge.refunds > 1:
                 yield Violation(RETURNED, f"{charge.refunded} of {due} in {charge.refunds} parts: {name}")
-
-    def _without_order(self, name: str) -> Iterator[Violation]:
-        """The company may have charged for it before the shop's database was restored; then all of it goes back."""
-        if name not in self._forgotten.orders:
-            yield Violation(CHARGED, f"charged for an order that never was: {name}")
-        for charge in self._books.charges[name]:
-            if charge.refunded != charge.amount or charge.refunds != 1:
-                yield Violation(RETURNED, f"{charge.refunded} of {charge.amount} in {charge.refunds} parts: {name}")
 
     def _stock(self) -> Iterator[Violation]:
         for sku, received, on_hand, held, sold, lost, wanted in self._rows(_STOCK):
@@ -144,7 +134,7 @@ class Verdict:
     def _mails(self) -> Iterator[Violation]:
         sent, wanted = letters(self._folder), Counter(self.mails_due())
         for mail in sorted(sent | wanted):
-            if not wanted[mail] <= sent[mail] <= wanted[mail] + self._forgotten.letters[mail]:
+            if sent[mail] != wanted[mail]:
                 yield Violation(MAILS, f"{sent[mail]} of {wanted[mail]} mails: {' '.join(mail)}")
 
     def _stations(self) -> Iterator[Violation]:
@@ -168,15 +158,10 @@ class Verdict:
 
 def at_rest(rows: Rows, folder: Path) -> bool:
     """Whether nothing is on its way any more: whether it ended well is another question."""
-    if is_under_way(rows):
+    if any(count for (count,) in rows(_ON_THE_WAY)):
         return False
     sent = letters(folder)
     return all(sent[mail] for mail in Verdict(rows, folder).mails_due())
-
-
-def is_under_way(rows: Rows) -> bool:
-    """Whether the tables have something that will go on by itself."""
-    return any(count for (count,) in rows(_ON_THE_WAY))
 
 
 def in_doubt(rows: Rows) -> bool:

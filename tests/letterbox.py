@@ -1,4 +1,4 @@
-"""Where the shop's mails end: a line each, `KIND NUMBER`, in one write, so that no death leaves half a mail."""
+"""Where a site's mails end: a line each, `KIND NUMBER`, in one write, so that no death leaves half a mail."""
 
 import os
 from collections import Counter
@@ -14,10 +14,10 @@ KINDS = {"is paid": "paid", "is cancelled": "cancelled", "Your money": "refunded
 
 
 class Letterbox(BaseEmailBackend):
-    """Sending is an effect like a real one: once written, it has happened, whoever dies next."""
+    """In the folder of the setting LETTERBOX. Once written, a mail has happened, whoever dies next."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        file = os.open(Path(settings.CHAOS_FOLDER) / LETTERS, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        file = os.open(Path(settings.LETTERBOX) / LETTERS, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         for message in email_messages:
             os.write(file, f"{_kind(message.subject)} {_number(message.subject)}\n".encode())
         os.close(file)
@@ -28,7 +28,7 @@ def letters(folder: Path) -> Counter[tuple[str, str]]:
     """How often each (kind, order's number) was sent."""
     box = folder / LETTERS
     lines = box.read_text().splitlines() if box.exists() else []
-    return Counter((kind, number) for kind, _, number in (line.partition(" ") for line in lines))
+    return Counter((kind, number) for kind, _, number in (line.rpartition(" ") for line in lines))
 
 
 def _kind(subject: str) -> str:
