@@ -88,10 +88,9 @@ FORGOTTEN ?= 60
 drill: install-dev ## restore a backup of the whole site over Kafka and PostgreSQL, as the manual says, and tell what it took (FORGOTTEN=60 orders)
 	FORGOTTEN_ORDERS=$(FORGOTTEN) $(PY) -m pytest tests/test_backup.py -m kafka -s -q
 
-rolling: install-dev ## measure what a deploy costs: four workers under 500 events a second, a change of protocol, a slow handler
+rolling: install-dev ## measure what a deploy costs: four workers under 500 events a second, then a change of protocol
 	$(PY) -m tests.rolling
 	$(PY) -m tests.rolling --to consumer
-	$(PY) -m tests.rolling --think 60 --poll 10
 
 traces: install-dev ## play a hundred random days in memory and over Kafka: they must end the same (RANDOM_DAYS, RANDOM_SEED)
 traces: export RANDOM_DAYS ?= 100

@@ -106,33 +106,6 @@ else:
     assert "0.0.0.0" not in told.stdout
 
 
-def test_nobody_in_the_container_can_stop_gunicorn_by_its_control_socket() -> None:
-    """The command is read by gunicorn itself, so a word that it does not know is refused."""
-    code = """
-import sys
-from gunicorn.app.wsgiapp import WSGIApplication
-sys.argv = sys.argv[1:]
-print("disabled:", WSGIApplication().cfg.control_socket_disable)
-"""
-
-    told = subprocess.run(
-        [sys.executable, "-c", code, *ROLES["pages"]], cwd=ROOT, text=True, capture_output=True, check=False
-    )
-
-    assert told.stdout == "disabled: True\n", told.stderr
-
-
-def test_a_demo_on_loopback_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[str] = []
-    monkeypatch.setattr(os, "execvp", lambda program, command: started.append(program))
-    monkeypatch.setitem(ENTRYPOINT["main"].__globals__, "LISTEN_HOST", "127.0.0.1")
-    monkeypatch.setenv("DEMO", "1")
-
-    ENTRYPOINT["main"](["all"])
-
-    assert started == ["uvicorn"]
-
-
 def test_a_container_with_its_demo_switched_off_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[str] = []
     monkeypatch.setattr(os, "execvp", lambda program, command: started.append(program))
@@ -143,7 +116,7 @@ def test_a_container_with_its_demo_switched_off_starts(monkeypatch: pytest.Monke
     assert started == ["uvicorn"]
 
 
-@pytest.mark.parametrize("role", ["pages", "live", "all"])
+@pytest.mark.parametrize("role", ["pages", "all"])
 def test_a_server_with_a_handler_that_nothing_registers_does_not_start(role: str, tmp_path: Path) -> None:
     """Its events would be lost on the handler in silence."""
     (tmp_path / "loyalty").mkdir()
@@ -220,6 +193,7 @@ def test_what_the_image_copies_is_there_and_tests_stay_outside() -> None:
     assert {"tests", ".venv", "var", ".git"} <= set(ignored)
 
 
+@pytest.mark.containers
 def test_static_files_are_collected_as_the_image_collects_them(tmp_path: Path) -> None:
     line = re.search(r"^RUN ((?:.*\\\n)*.*manage\.py collectstatic --noinput)", DOCKERFILE, re.MULTILINE)
     assert line

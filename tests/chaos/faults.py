@@ -24,9 +24,6 @@ BROKER_AWAY_SECONDS = 3.0  # longer than a record may wait for its acknowledgeme
 POSTGRES_AWAY_SECONDS = 0.5
 NOTED_SECONDS = 1.0  # until what was committed before is written down as well
 PROVIDER_AWAY_SECONDS = 4.0
-# The clock's jump and back. What was put off by a clock that is ahead waits for as long once it is right again.
-AHEAD_SECONDS, BEHIND_SECONDS = 8.0, -60.0
-SKEWED_SECONDS = 4.0
 CUTS, CUT_PAUSE_SECONDS = 3, 0.5  # a line that breaks, and breaks again while everybody comes back
 SILENT_SECONDS = 12.5  # longer than a worker's session of six, and than PostgreSQL waits ten in an open transaction
 SLOW_SECONDS, DELAY_SECONDS = 6.0, 0.2  # each way, more than once a question: to the other side of the world
@@ -42,9 +39,7 @@ class Faults:
     def __init__(self, site: Site) -> None:
         self.site, self.crew = site, site.crew
         self.broken: list[Violation] = []
-        self.postgres, self.kafka, self.provider, self.clock, self.workers, self.webs = (
-            threading.Lock() for _ in range(6)
-        )
+        self.postgres, self.kafka, self.provider, self.workers, self.webs = (threading.Lock() for _ in range(5))
 
     def acknowledged(self) -> int:
         """How much the publishers have written down."""
@@ -188,20 +183,6 @@ def trouble_provider(faults: Faults, draw: float) -> bool:
         return effective
 
 
-def skew_clock(faults: Faults, draw: float) -> bool:
-    """Every process's clock, and back."""
-    with faults.clock:
-        clock, jump = faults.site.folder / "clock", AHEAD_SECONDS if draw < 0.5 else BEHIND_SECONDS
-        clock.write_text(str(jump))
-        time.sleep(SKEWED_SECONDS)  # the fault itself
-        question = "SELECT count(*) FROM (SELECT created_at FROM eventbus_outbox ORDER BY id DESC LIMIT 100) AS last"
-        question += " WHERE abs(extract(epoch FROM created_at - now())) > 5"  # more than it waits, so a wrong clock's
-        try:
-            return faults.site.number(question) > 0
-        finally:
-            clock.unlink()
-
-
 def cut_link(link: Link) -> bool:
     ended = 0
     for _ in range(CUTS):
@@ -253,7 +234,6 @@ OF_THE_TOWN: dict[str, Fault] = {
     "PostgreSQL halted": halt_postgres,
     "connections ended": end_connections,
     "provider in trouble": trouble_provider,
-    "clock jumped": skew_clock,
     "link cut": partial(on_a_link, cut_link),
     "link silent": partial(on_a_link, silence_link),
     "link slow": partial(on_a_link, slow_link),
@@ -268,5 +248,3 @@ OF_THE_SHOP: dict[str, Fault] = {
     "shop rolled": roll_shop,
 }
 KINDS = OF_THE_TOWN | OF_THE_SHOP
-# What is timed, from a call to its answer's reader, flows on while these last.
-ASIDE = {*OF_THE_SHOP, "publisher killed", "provider in trouble"}

@@ -4,8 +4,8 @@ Nothing of the bus is asked but its own delivery audit, whose verdict is one amo
 """
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from tests.chaos.client_records import Violation, read_told
 from tests.chaos.servers import Site
@@ -13,125 +13,82 @@ from tests.chaos.shop import verdict
 
 CALLED, REMINDED = "town.called", "town.reminded"
 GROUPS = {"writers": (CALLED, REMINDED), "answerers": (CALLED,), "readers": (CALLED,), "ringers": (REMINDED,)}
+KEPT = "acknowledged is kept"
+UNDONE = "nothing undone is heard"
+LOST = "nothing is lost"
+TWICE = "nothing is done twice"
+ORDER = "a key's order is its commits' order"
+ONE_KEY = "an effect has one idempotency key"
+ASIDE = "nothing is set aside"
+BALANCES = "the delivery audit balances"
+SERVED = "served while the broker is away"
 FITS = "each event fits its schema"
-PROMISES = (
-    "acknowledged is kept",
-    "nothing undone is heard",
-    "nothing is lost",
-    "nothing is done twice",
-    "a key's order is its commits' order",
-    "an effect has one idempotency key",
-    "nothing is set aside",
-    "the delivery audit balances",
-    "served while the broker is away",
-    FITS,
-    *verdict.PROMISES,
-)
-
-
-class Told(NamedTuple):
-    """A row of the table: committed, whoever knows of it."""
-
-    kind: str
-    name: str
-    number: int
+LEFT = {
+    "dead letters": "SELECT count(*) FROM eventbus_deadletter WHERE state = 'open'",
+    "parked events": "SELECT count(*) FROM eventbus_parkedevent",
+    "timers that did not fire": verdict.TIMERS,
+    "rows that were not sent": "SELECT count(*) FROM eventbus_outbox WHERE log_offset IS NULL",
+    "stopped groups": "SELECT count(*) FROM eventbus_consumergroup WHERE breaker_opened_at IS NOT NULL",
+}
 
 
 class Oracle:
-    """Looks at a site that has come to rest."""
+    """Looks at a site that has come to rest. `told` has what was committed, whoever knows of it."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self.told = {
-            token: Told(*rest) for token, *rest in site.rows("SELECT token, kind, name, number FROM town_told")
-        }
+        self.told = {token: rest for token, *rest in site.rows("SELECT token, kind, name, number FROM town_told")}
         self.seen: defaultdict[str, list[str]] = defaultdict(list)
         for group, token in site.rows('SELECT "group", token FROM town_seen ORDER BY id'):
             self.seen[group].append(token)
         self.calls = read_calls(site.folder / "calls")
+        self.events = site.number("SELECT count(*) FROM eventbus_outbox")
 
-    def violations(self) -> list[Violation]:
-        found = [*self._acknowledged(), *self._aside()]
+    def violations(self) -> Iterator[Violation]:
+        yield from self._acknowledged()
         for group, kinds in GROUPS.items():
-            found += self._handled(group, kinds)
-            found += self._ordered(group)
-        found += self._effects()
-        found += [Violation(FITS, complaint) for complaint in self._site.misfits()]
-        if self._site.shop:
-            found += verdict.Verdict(self._site.rows, self._site.folder).violations()
-        if complaint := self._site.status():
-            found.append(Violation("the delivery audit balances", complaint[-600:]))
-        return found
-
-    def _acknowledged(self) -> list[Violation]:
-        acknowledged = read_told(self._site.crew.told_files(), "ack")
-        undone = read_told(self._site.crew.told_files(), "undo")
-        seen = {token for tokens in self.seen.values() for token in tokens}
-        heard = seen | self.calls.keys()
-        return [
-            *_named("acknowledged is kept", "acknowledged and not in the database", acknowledged - self.told.keys()),
-            *_named("nothing undone is heard", "rolled back and heard", undone & heard),
-            *_named("nothing undone is heard", "heard and never committed", heard - undone - self.told.keys()),
-        ]
-
-    def _handled(self, group: str, kinds: tuple[str, ...]) -> list[Violation]:
-        wanted = {token for token, told in self.told.items() if told.kind in kinds}
-        seen = self.seen[group]
-        once: set[str] = set()
-        twice = {token for token in seen if token in once or once.add(token)}  # type: ignore[func-returns-value]
-        return [
-            *_named("nothing is lost", f"never seen by {group}", wanted - once),
-            *_named("nothing is done twice", f"seen more than once by {group}", twice),
-        ]
-
-    def _ordered(self, group: str) -> list[Violation]:
-        last: defaultdict[str, int] = defaultdict(int)
-        early: set[str] = set()
-        for token in self.seen[group]:
-            told = self.told.get(token)
-            if told is None or not told.number:
-                continue  # a timer has its own time
-            if told.number < last[told.name]:
-                early.add(token)
-            last[told.name] = max(last[told.name], told.number)
-        return _named("a key's order is its commits' order", f"overtaken in {group}", early)
-
-    def _effects(self) -> list[Violation]:
+            wanted = {token for token, (kind, _name, _number) in self.told.items() if kind in kinds}
+            yield from named(LOST, f"never seen by {group}", wanted - set(self.seen[group]))
+            yield from named(TWICE, f"seen more than once by {group}", repeated(self.seen[group]))
+            yield from named(ORDER, f"overtaken in {group}", self._overtaken(group))
         many = {token for token, keys in self.calls.items() if len(set(keys)) > 1}
-        unasked = {token for token in self.seen["ringers"] if token not in self.calls}
-        return [
-            *_named("an effect has one idempotency key", "asked for under several keys", many),
-            *_named("an effect has one idempotency key", "recorded and never asked for", unasked),
-        ]
-
-    def _aside(self) -> list[Violation]:
-        found = []
-        for what, question in {
-            "dead letters": "SELECT count(*) FROM eventbus_deadletter WHERE state = 'open'",
-            "parked events": "SELECT count(*) FROM eventbus_parkedevent",
-            "timers that did not fire": verdict.TIMERS,
-            "rows that were not sent": "SELECT count(*) FROM eventbus_outbox WHERE log_offset IS NULL",
-            "stopped groups": "SELECT count(*) FROM eventbus_consumergroup WHERE breaker_opened_at IS NOT NULL",
-        }.items():
+        yield from named(ONE_KEY, "asked for under several keys", many)
+        yield from named(ONE_KEY, "recorded and never asked for", set(self.seen["ringers"]) - self.calls.keys())
+        for what, question in LEFT.items():
             if count := self._site.number(question):
-                found.append(Violation("nothing is set aside", f"{what}: {count}"))
-        return found
+                yield Violation(ASIDE, f"{what}: {count}")
+        yield from (Violation(FITS, complaint) for complaint in self._site.misfits())
+        if complaint := self._site.status():
+            yield Violation(BALANCES, complaint[-600:])
+        if self._site.shop:
+            yield from verdict.violations(self._site.rows, self._site.folder)
 
-    def events(self) -> int:
-        """How many were published."""
-        return self._site.number("SELECT count(*) FROM eventbus_outbox")
+    def _acknowledged(self) -> Iterator[Violation]:
+        acknowledged, undone = (read_told(self._site.crew.told_files(), what) for what in ("ack", "undo"))
+        heard = set().union(*self.seen.values()) | self.calls.keys()
+        yield from named(KEPT, "acknowledged and not in the database", acknowledged - self.told.keys())
+        yield from named(UNDONE, "rolled back and heard", undone & heard)
+        yield from named(UNDONE, "heard and never committed", heard - undone - self.told.keys())
+
+    def _overtaken(self, group: str) -> Iterator[str]:
+        """A timer has its own time, and no number."""
+        last: defaultdict[str, int] = defaultdict(int)
+        for token in self.seen[group]:
+            _kind, name, number = self.told.get(token, ("", "", 0))
+            if number:
+                if number < last[name]:
+                    yield token
+                last[name] = max(last[name], number)
 
     def duplicates_absorbed(self) -> int:
         """Records beyond one an event in the log, and questions to the provider beyond one an effect."""
-        repeated = sum(len(keys) - 1 for keys in self.calls.values())
-        return max(0, self._site.before_loss + self._site.appended() - self.events()) + repeated
+        again = sum(len(keys) - 1 for keys in self.calls.values())
+        return max(0, self._site.before_loss + self._site.appended() - self.events) + again
 
 
 def at_rest(site: Site) -> bool:
     """Whether all that was told was seen: how often, in which order, is another question. And the shop is at rest."""
-    if site.shop and not verdict.at_rest(site.rows, site.folder):
-        return False
-    if site.number(verdict.TIMERS):
+    if site.number(verdict.TIMERS) or (site.shop and not verdict.at_rest(site.rows)):
         return False
     counts = dict(site.rows('SELECT "group", count(DISTINCT token) FROM town_seen GROUP BY 1'))
     told = dict(site.rows("SELECT kind, count(*) FROM town_told GROUP BY 1"))
@@ -147,6 +104,13 @@ def read_calls(file: Path) -> dict[str, list[str]]:
     return dict(found)
 
 
-def _named(promise: str, what: str, tokens: set[str]) -> list[Violation]:
-    """One for each token; the first few are enough to begin looking."""
-    return [Violation(promise, f"{what}: {token}") for token in sorted(tokens)]
+def repeated(tokens: Iterable[str]) -> Iterator[str]:
+    once: set[str] = set()
+    for token in tokens:
+        if token in once:
+            yield token
+        once.add(token)
+
+
+def named(promise: str, what: str, tokens: Iterable[str]) -> Iterator[Violation]:
+    return (Violation(promise, f"{what}: {token}") for token in tokens)

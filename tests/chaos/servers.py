@@ -58,7 +58,7 @@ class Site:
         self.before_loss = 0  # records of a Kafka that lost them
         paused = {"CHAOS_PAUSE_SECONDS": str(pause_seconds)}
         self._live = LiveSite(folder, self._environment(mistake) | paused | (roles.environment() if shop else {}))
-        self._run("tests.chaos.shop.setup", "shop" if shop else "town")
+        self._set_up("shop" if shop else "town")
         others = roles.roles(folder, seed, self._live.environment) if shop else {}
         behind = f"postgres://postgres@127.0.0.1:{servers.to_database.port}/{self.name}"
         self.crew = Crew(folder, self._live.environment, seed, others, behind)
@@ -80,16 +80,9 @@ class Site:
         """What does not fit its event's JSON Schema in the outbox, each in a sentence."""
         return outbox_check.misfits_of(self._live.environment | {"CHAOS_MISTAKE": ""})
 
-    def decide(self) -> None:
-        """Have the operator decide about mails in doubt."""
-        self._run("tests.chaos.shop.operator_process")
-
-    def _run(self, module: str, *arguments: str) -> None:
+    def _set_up(self, what: str) -> None:
         environment = self._live.environment | {"CHAOS_MISTAKE": ""}
-        command = [sys.executable, "-m", module, *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"{module} failed: {done.stdout}{done.stderr}")
+        subprocess.run([sys.executable, "-m", "tests.chaos.shop.setup", what], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
 
     def rows(self, question: str, *values: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url, connect_timeout=ASK_SECONDS) as connection:

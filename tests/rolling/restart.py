@@ -1,15 +1,23 @@
 """A rolling restart under load, and what became of each event."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import quantiles
 from typing import NamedTuple
 
 from tests.rolling.rolling_site import Shift
-from tests.rolling.stalls import Passing, Stall, longest
 
 GROUP = "clerks"
+
+
+class Passing(NamedTuple):
+    """An event on its way: when it was committed, and when handled, both in seconds since 1970."""
+
+    partition: int
+    committed: float
+    handled: float
 
 
 class Ring(NamedTuple):
@@ -30,7 +38,7 @@ class Outcome:
     twice: list[Ring] = field(default_factory=list)
     late: list[Ring] = field(default_factory=list)
     misfits: list[str] = field(default_factory=list)  # rows of the outbox that do not fit their JSON Schemas
-    stalls: dict[int, Stall] = field(default_factory=dict)  # the longest by partition
+    stalls: dict[int, float] = field(default_factory=dict)  # seconds, the longest by partition
     p99: float = 0.0  # seconds from commit to handled
 
     @property
@@ -41,10 +49,10 @@ class Outcome:
     @property
     def stall(self) -> float:
         """The longest of all, in seconds."""
-        return max(stall.seconds for stall in self.stalls.values())
+        return max(self.stalls.values())
 
     def __str__(self) -> str:
-        each = ", ".join(f"{partition}: {stall.seconds:.2f} s" for partition, stall in self.stalls.items())
+        each = ", ".join(f"{partition}: {stall:.2f} s" for partition, stall in self.stalls.items())
         return (
             f"{self.events} events, {self.rate:.0f} a second; {len(self.joins)} workers followed by others, which "
             f"handled after {', '.join(f'{join:.1f}' for join in self.joins)} s\n"
@@ -54,8 +62,8 @@ class Outcome:
         )
 
 
-def roll(shift: Shift, *, workers: int, restarts: int, rate: float, ahead: int = 0, to: str = "") -> Outcome:
-    """Let `restarts` of so many workers be followed by others, one after the other, at so many events a second.
+def roll(shift: Shift, *, workers: int, rate: float, ahead: int = 0, to: str = "") -> Outcome:
+    """Let each of so many workers be followed by another, one after the other, at so many events a second.
 
     No more than `ahead` of them wait at a time, any number when 0. `to` is the group protocol of those that follow, as
     it was when empty.
@@ -68,9 +76,9 @@ def roll(shift: Shift, *, workers: int, restarts: int, rate: float, ahead: int =
         shift.wait(partial(shift.has_answered, worker), "each of the workers handles")
     if to:
         shift.from_now_on(KAFKA_GROUP_PROTOCOL=to)
-    for worker in running[:restarts]:
+    for worker in running:
         # One of the newer protocol may have to wait until the last of the older one has left.
-        joins = not to or worker is running[restarts - 1]
+        joins = not to or worker is running[-1]
         outcome.joins.append(shift.replace(worker, GROUP, joins=joins))
     shift.hush(ringing)
     outcome.misfits = shift.misfits()
@@ -107,3 +115,25 @@ def overtaken(rings: list[Ring]) -> list[Ring]:
             found.append(ring)
         last[ring.name] = max(last[ring.name], ring.number)
     return found
+
+
+def longest(passings: Iterable[Passing]) -> dict[int, float]:
+    """How long each partition stood still at most, in seconds: events waited there, and none was handled."""
+    by_partition: defaultdict[int, list[Passing]] = defaultdict(list)
+    for passing in passings:
+        by_partition[passing.partition].append(passing)
+    return {partition: _longest(by_partition[partition]) for partition in sorted(by_partition)}
+
+
+def _longest(passings: list[Passing]) -> float:
+    """Before each handling: since the one before, or since the first of those that were still to come was committed."""
+    passings.sort(key=lambda passing: passing.handled)
+    waiting_since = [0.0] * len(passings)
+    first = float("inf")
+    for place in range(len(passings) - 1, -1, -1):
+        first = waiting_since[place] = min(first, passings[place].committed)
+    stalls, before = [0.0], 0.0
+    for passing, since in zip(passings, waiting_since, strict=True):
+        stalls.append(passing.handled - max(since, before))
+        before = passing.handled
+    return max(stalls)

@@ -29,7 +29,6 @@ class Shift(Crowd):
             "EVENTBUS_PARTITIONS": str(PARTITIONS),
             "KAFKA_BOOTSTRAP_SERVERS": servers,
             "KAFKA_PREFIX": self._prefix,
-            "SHIFT_CALLS": str(folder / "calls"),
         }
         self.told = folder / "told"
         super().__init__(folder, database_url, ours | dict(environment))
@@ -69,11 +68,6 @@ class Shift(Crowd):
         except AssertionError:
             return  # what is lost, the outcome tells
 
-    def ask(self, who: str, seconds: float, count: int) -> None:
-        """So many people ask what takes so long."""
-        asking = self._run("-m", "tests.rolling.load_app.slow_requests", who, str(seconds), str(count))
-        assert asking.wait(WAIT_SECONDS) == 0, self.log()
-
     def answers(self) -> int:
         return self.number("SELECT count(*) FROM shift_answer")
 
@@ -99,11 +93,6 @@ class Shift(Crowd):
     def misfits(self) -> list[str]:
         """The rows of the outbox that do not fit the JSON Schemas of their events."""
         return misfits_of(self._site.environment)
-
-    def epochs(self, group: str) -> dict[tuple[str, int], int]:
-        """How often each partition was taken over."""
-        rows = self.rows(f"""SELECT topic, partition, epoch FROM eventbus_progress WHERE "group" = '{group}'""")
-        return {(topic, partition): epoch for topic, partition, epoch in rows}
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
         """Look until it holds; fail after WAIT_SECONDS."""

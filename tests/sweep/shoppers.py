@@ -1,16 +1,12 @@
 """Who comes by: each shopper takes a few steps, and each step can be taken again after the site died in it."""
 
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
 import requests
-from django.conf import settings
 from django.db import transaction
 
 from eventbus import clock
@@ -18,10 +14,8 @@ from mcommerce.orders.models import Cart, CartLine, Offer, Order
 from mcommerce.orders.services import lifecycle as orders
 from mcommerce.orders.services.checkout import Buyer, place_order
 from mcommerce.payment.models import Payment
-from mcommerce.payment.providers.base import ProviderDown, ProviderTimeout
 from mcommerce.payment.services import payments
 from tests.letterbox import letters
-from tests.sweep.provider_process import Books
 from tests.sweep.run import Run
 
 HOUSE = UUID("5eed5eed-5eed-4eed-8eed-5eed5eed5eed")  # names the shoppers' carts and forms: the same in every life
@@ -35,7 +29,7 @@ class Step:
     """What is done, and in which of the order's states; in another it waits."""
 
     name: str
-    do: Callable[["Shopper"], None]
+    do: Callable[["Shopper"], object]
     when: tuple[str, ...] = (State.AWAITING_PAYMENT,)
 
 
@@ -136,64 +130,10 @@ def cancel_as_staff(shopper: Shopper) -> None:
     orders.cancel_by_staff(order_id=known(shopper).id, by=uuid5(HOUSE, "staff"), now=clock.now())
 
 
-def find_company_away(shopper: Shopper) -> None:
-    """Nobody answers the door; then somebody does, and says nothing. Then the company is back.
-
-    What was asked before the site died may have been asked again meanwhile, and answered: then the page is known.
-    """
-    for address, expected in ((nobody, ProviderDown), (silence, ProviderTimeout)):
-        with address() as url, company_at(url):
-            try:
-                open_page(shopper)
-            except expected:
-                continue
-            if not Books(shopper.run).sessions(known(shopper).id):
-                raise AssertionError(f"a session was opened at a company that is away: {expected.__name__}")
-
-
 def known(shopper: Shopper) -> Order:
     order = shopper.order
     assert order is not None, "no step but the first comes before the order"
     return order
-
-
-@contextmanager
-def company_at(url: str) -> Iterator[None]:
-    kept, settings.SANDBOX_PROVIDER_URL = settings.SANDBOX_PROVIDER_URL, url
-    try:
-        yield
-    finally:
-        settings.SANDBOX_PROVIDER_URL = kept
-
-
-@contextmanager
-def nobody() -> Iterator[str]:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # and does not listen
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
-
-
-@contextmanager
-def silence() -> Iterator[str]:
-    """Takes every call, and hangs up."""
-    with socket.create_server(("127.0.0.1", 0)) as door:
-
-        def hang_up() -> None:
-            try:
-                while True:
-                    caller, _address = door.accept()
-                    caller.recv(65_536)
-                    caller.close()
-            except OSError:
-                return  # the door is closed
-
-        thread = threading.Thread(target=hang_up, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{door.getsockname()[1]}"
-        finally:
-            door.shutdown(socket.SHUT_RDWR)
-            thread.join()
 
 
 # --- who -----------------------------------------------------------------------------------------------------------
@@ -217,7 +157,6 @@ SHOPPERS: dict[str, tuple[tuple[Step, ...], End]] = {
     "ben": (
         (
             PLACE,
-            Step("find the company away", find_company_away),
             Step("type a bad card", type_card(DECLINED_CARD)),
             Step("come back", come_back),
             *PAY,
@@ -225,7 +164,7 @@ SHOPPERS: dict[str, tuple[tuple[Step, ...], End]] = {
         End(State.PAID, mails=("paid",), charged=True, sold=True),
     ),
     "cyd": (
-        (PLACE, Step("look at the page", lambda shopper: void(open_page(shopper)))),
+        (PLACE, Step("look at the page", open_page)),
         End(State.CANCELLED, "payment_timeout", mails=("cancelled",)),
     ),
     "dot": (
@@ -250,10 +189,6 @@ SHOPPERS: dict[str, tuple[tuple[Step, ...], End]] = {
     "gus": ((PLACE,), End(State.CANCELLED, "stock_rejected", mails=("cancelled",))),
 }
 SKUS: dict[str, Any] = {"gus": "RARE"}  # who wants what there is none of; the others want a vase
-
-
-def void(answer: object) -> None:
-    """A step answers nothing."""
 
 
 def all_of(run: Run) -> list[Shopper]:

@@ -1,6 +1,4 @@
 import os
-from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig
@@ -13,7 +11,6 @@ class TownConfig(AppConfig):
 
     def ready(self) -> None:
         name_leases()
-        follow_clock(Path(os.environ["CHAOS_FOLDER"]) / "clock")
         if mistake := os.environ.get("CHAOS_MISTAKE"):
             from tests.simulation.mistakes import named  # only now: it imports models
 
@@ -31,18 +28,3 @@ def name_leases() -> None:
         self.owner = f"process {os.getpid()}"
 
     Lease.__init__ = named  # type: ignore[method-assign]
-
-
-def follow_clock(file: Path) -> None:
-    """From now on this process's clock is wrong by as many seconds as the file says; 0 without one."""
-    from eventbus import clock
-
-    right = clock.now
-
-    def skewed() -> datetime:
-        try:
-            return right() + timedelta(seconds=float(file.read_text()))
-        except (FileNotFoundError, ValueError):  # not set, or being written
-            return right()
-
-    clock.now = skewed

@@ -20,7 +20,7 @@ def main(told: Path, rate: float, ahead: int) -> None:
     from django.db import transaction
 
     from eventbus import publish
-    from tests.rolling.load_app.events import Rang
+    from tests.rolling.load_app.handlers import Rang
     from tests.rolling.load_app.models import Answer
 
     begun, rung = time.monotonic(), 0
