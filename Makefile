@@ -82,7 +82,7 @@ days:
 	$(PY) -m pytest tests/journeys/test_shop_machine.py -k keeps_its_promises -s
 
 containers: install-dev ## run the services of compose.yaml without Docker, in namespaces of their own (Linux, as root), and try what strangers could
-	CONTAINERS=1 $(PY) -m pytest -m '' -n0 tests/containers
+	$(PY) -m pytest -m containers tests/containers tests/test_image.py
 
 FORGOTTEN ?= 60
 drill: install-dev ## restore a backup of the whole site over Kafka and PostgreSQL, as the manual says, and tell what it took (FORGOTTEN=60 orders)

@@ -90,7 +90,8 @@ command = sys.argv[1:]
 if command[0] == "gunicorn":
     from gunicorn.app.wsgiapp import WSGIApplication
     sys.argv = command
-    print(WSGIApplication().cfg.bind)
+    settings = WSGIApplication().cfg
+    print(settings.bind, "no control socket" if settings.control_socket_disable else "a control socket")
 else:
     from uvicorn.main import main
     print(main.make_context("uvicorn", command[1:], **main.context_settings).params["host"])
@@ -104,6 +105,7 @@ else:
 
     assert "127.0.0.7" in told.stdout, told.stderr
     assert "0.0.0.0" not in told.stdout
+    assert "a control socket" not in told.stdout, "whoever can open it can stop gunicorn"
 
 
 def test_a_container_with_its_demo_switched_off_starts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ import sys
 
 from tests.chaos.faults import KINDS, OF_THE_TOWN
 from tests.chaos.run import Outcome, run, schedule
-from tests.chaos.servers import world
+from tests.kafka import stoppable_brokers
+from tests.postgres import stoppable_cluster
 
 WHOLE_SECONDS = 600.0  # a run so long must come to something
 
@@ -24,8 +25,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--town", action="store_true", help="the town alone, without the shop and what is done to it")
     asked = parser.parse_args(arguments)
     planned = schedule(asked.seed, asked.seconds, list(OF_THE_TOWN if asked.town else KINDS))
-    with world() as servers:
-        outcome = run(servers, planned, Outcome(asked.seed, asked.seconds), shop=not asked.town)
+    with stoppable_cluster(durable=True) as database, stoppable_brokers() as broker:
+        outcome = run((database, broker), planned, Outcome(asked.seed, asked.seconds), shop=not asked.town)
     short = outcome.falls_short() if asked.seconds >= WHOLE_SECONDS else []
     print(outcome, *short, sep="\n", flush=True)
     return 1 if outcome.violations or short else 0

@@ -14,7 +14,6 @@ from tests.chaos.processes import PUBLISHERS, RELAYS, WORKERS, is_alive, stands_
 from tests.chaos.servers import Site
 from tests.chaos.shop import verdict
 from tests.chaos.shop.roles import COMPANY, POLLER, WEBS
-from tests.chaos.tcp_proxy import Link
 from tests.waiting import is_true_within
 
 RELAY_STOP_SECONDS = 5.0  # longer than the relay's lease of three, so that another leads
@@ -24,9 +23,6 @@ BROKER_AWAY_SECONDS = 3.0  # longer than a record may wait for its acknowledgeme
 POSTGRES_AWAY_SECONDS = 0.5
 NOTED_SECONDS = 1.0  # until what was committed before is written down as well
 PROVIDER_AWAY_SECONDS = 4.0
-CUTS, CUT_PAUSE_SECONDS = 3, 0.5  # a line that breaks, and breaks again while everybody comes back
-SILENT_SECONDS = 12.5  # longer than a worker's session of six, and than PostgreSQL waits ten in an open transaction
-SLOW_SECONDS, DELAY_SECONDS = 6.0, 0.2  # each way, more than once a question: to the other side of the world
 ACCEPTED_SECONDS = 15.0  # within which somebody is served although the broker is away
 ORDERED_SECONDS = 30.0  # and within which somebody orders: a checkout is four pages long
 
@@ -136,7 +132,7 @@ def halt_broker(faults: Faults, draw: float) -> bool:
     with faults.kafka:
         pid = faults.site.broker.brokers[0].pid
         os.kill(pid, signal.SIGSTOP)
-        time.sleep(RELAY_STOP_SECONDS)  # the fault itself
+        time.sleep(WORKER_STOP_SECONDS)  # the fault itself
         effective = stands_still(pid)
         os.kill(pid, signal.SIGCONT)
         return effective
@@ -183,41 +179,6 @@ def trouble_provider(faults: Faults, draw: float) -> bool:
         return effective
 
 
-def cut_link(link: Link) -> bool:
-    ended = 0
-    for _ in range(CUTS):
-        ended += link.cut()
-        time.sleep(CUT_PAUSE_SECONDS)  # the fault itself
-    return ended > 0
-
-
-def silence_link(link: Link) -> bool:
-    """Half open: nothing passes, and nobody hangs up. Afterwards what was held back arrives, late."""
-    link.silence()
-    time.sleep(0.2)  # for what is passing just now
-    before = link.carried
-    time.sleep(SILENT_SECONDS)  # the fault itself
-    return link.carried == before
-
-
-def slow_link(link: Link) -> bool:
-    before = link.carried
-    link.slow(DELAY_SECONDS)
-    time.sleep(SLOW_SECONDS)  # the fault itself
-    return link.carried > before
-
-
-def on_a_link(harm: Callable[[Link], bool], faults: Faults, draw: float) -> bool:
-    """Those of one machine to PostgreSQL, or everybody's to Kafka, as the draw has it."""
-    servers = faults.site.servers
-    link, lock = (servers.to_database, faults.postgres) if draw < 0.5 else (servers.to_broker, faults.kafka)
-    with lock:
-        try:
-            return harm(link)
-        finally:
-            link.mend()
-
-
 OF_THE_TOWN: dict[str, Fault] = {
     "publisher killed": partial(kill_one, PUBLISHERS),
     "worker killed": partial(kill_one, WORKERS),
@@ -234,9 +195,6 @@ OF_THE_TOWN: dict[str, Fault] = {
     "PostgreSQL halted": halt_postgres,
     "connections ended": end_connections,
     "provider in trouble": trouble_provider,
-    "link cut": partial(on_a_link, cut_link),
-    "link silent": partial(on_a_link, silence_link),
-    "link slow": partial(on_a_link, slow_link),
 }
 OF_THE_SHOP: dict[str, Fault] = {
     "web killed": partial(kill_one, WEBS),

@@ -21,16 +21,13 @@ RELAYS = ("relay-1", "relay-2")
 WORKERS = ("worker-1", "worker-2", "worker-3")
 LEAVING = (*PUBLISHERS, SHOPPERS)  # who ends by itself once a file says so
 MAKERS = (*LEAVING, POLLER)  # of events: they end before the others
-FAR = ("relay-1", "worker-1", "web-1")  # who reaches the database by a link that may fail, as one machine of two would
 
 
 class Crew:
     """All processes by name."""
 
-    def __init__(
-        self, folder: Path, environment: Mapping[str, str], seed: int, others: Mapping[str, Role], behind_link: str
-    ) -> None:
-        self._others, self._behind_link = others, behind_link
+    def __init__(self, folder: Path, environment: Mapping[str, str], seed: int, others: Mapping[str, Role]) -> None:
+        self._others = others
         self._folder, self._environment, self._seed = folder, environment, seed
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._starts: dict[str, int] = {}
@@ -107,7 +104,6 @@ class Crew:
             environment = {
                 **self._environment,
                 **(self._others[name].environment if name in self._others else {}),
-                **({"DATABASE_URL": self._behind_link} if name in FAR else {}),
                 "PGAPPNAME": name,
             }
             with (self._folder / f"{name}.log").open("ab") as log:

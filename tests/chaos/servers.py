@@ -4,10 +4,8 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -17,8 +15,6 @@ from tests import kafka, outbox_check, postgres
 from tests.chaos.client_records import read_told
 from tests.chaos.processes import Crew
 from tests.chaos.shop import roles
-from tests.chaos.tcp_proxy import Link, over_port, over_socket
-from tests.free_ports import free_ports
 from tests.live_site import ROOT, LiveSite
 
 PARTITIONS = 4
@@ -30,13 +26,7 @@ EXPECTED = "and the outbox does not have them"
 REPEAT = "append.acknowledged=break@10"
 
 
-class Servers(NamedTuple):
-    """What a site lives on, and what lies before it: Kafka is reached by its link alone, PostgreSQL by some so."""
-
-    database: postgres.Cluster
-    broker: kafka.Cluster
-    to_database: Link
-    to_broker: Link
+Servers = tuple[postgres.Cluster, kafka.Cluster]  # a PostgreSQL that keeps what it says it keeps, and a Kafka
 
 
 class Site:
@@ -48,8 +38,8 @@ class Site:
     def __init__(
         self, folder: Path, servers: Servers, seed: int, *, mistake: str, shop: bool, pause_seconds: float
     ) -> None:
-        self.folder, self.servers, self.shop = folder, servers, shop
-        self.database, self.broker = servers.database, servers.broker
+        self.folder, self.shop = folder, shop
+        self.database, self.broker = servers
         self.name = f"chaos_{uuid4().hex[:8]}"
         self.url = f"{self.database.url.rpartition('/')[0]}/{self.name}"
         with psycopg.connect(self.database.url, autocommit=True) as connection:
@@ -60,8 +50,7 @@ class Site:
         self._live = LiveSite(folder, self._environment(mistake) | paused | (roles.environment() if shop else {}))
         self._set_up("shop" if shop else "town")
         others = roles.roles(folder, seed, self._live.environment) if shop else {}
-        behind = f"postgres://postgres@127.0.0.1:{servers.to_database.port}/{self.name}"
-        self.crew = Crew(folder, self._live.environment, seed, others, behind)
+        self.crew = Crew(folder, self._live.environment, seed, others)
 
     def _environment(self, mistake: str) -> dict[str, str]:
         return {
@@ -82,7 +71,13 @@ class Site:
 
     def _set_up(self, what: str) -> None:
         environment = self._live.environment | {"CHAOS_MISTAKE": ""}
-        subprocess.run([sys.executable, "-m", "tests.chaos.shop.setup", what], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "tests.chaos.shop.setup", what],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
 
     def rows(self, question: str, *values: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url, connect_timeout=ASK_SECONDS) as connection:
@@ -129,16 +124,3 @@ class Site:
             return sum(high - low for low, high in (client.get_watermark_offsets(place, 10) for place in places))
         finally:
             client.close()
-
-
-@contextmanager
-def world() -> Iterator[Servers]:
-    """A PostgreSQL that keeps what it says it keeps, and a Kafka. Raises PostgresMissing, KafkaMissing."""
-    [port] = free_ports(1)
-    with (
-        postgres.stoppable_cluster(durable=True) as database,
-        closing(Link(over_socket(str(database.socket)))) as to_database,
-        closing(Link(over_port(port))) as to_broker,
-        kafka.stoppable_brokers(ports=[port], doors=[to_broker.port]) as broker,
-    ):
-        yield Servers(database, broker, to_database, to_broker)

@@ -8,9 +8,10 @@ import pytest
 from tests.chaos.client_records import read_told
 from tests.chaos.faults import KINDS, OF_THE_TOWN
 from tests.chaos.run import Outcome, run, schedule
-from tests.chaos.servers import Servers, world
+from tests.chaos.servers import Servers
+from tests.kafka import stoppable_brokers
 from tests.kafka.plugin import do_without
-from tests.postgres import PostgresMissing
+from tests.postgres import PostgresMissing, stoppable_cluster
 
 SECONDS, SEED = 120.0, 1
 PAUSE_SECONDS = 1.0  # ten events a second: what is looked for are faults, and each event costs the other tests time
@@ -22,8 +23,8 @@ HURRY_SECONDS, MISTAKE_SECONDS, PATIENCE_SECONDS = 0.1, 10.0, 25.0  # a short ru
 @pytest.fixture(scope="module")
 def servers(kafka_installed: None) -> Iterator[Servers]:
     try:
-        with world() as servers:
-            yield servers
+        with stoppable_cluster(durable=True) as database, stoppable_brokers() as broker:
+            yield database, broker
     except PostgresMissing as missing:
         do_without(missing)
 

@@ -178,12 +178,6 @@ class Box:
             self._process.wait()
             return None
 
-    def resident(self) -> int:
-        """The bytes that its processes have, without the files that the kernel keeps at hand for them."""
-        told = (self._group("memory") / "memory.stat").read_text()
-        found = dict(line.split() for line in told.splitlines())
-        return int(found["total_rss"]) + int(found.get("total_shmem", 0))
-
     def forget(self) -> None:
         """Its limits are gone."""
         for kind in ("memory", "pids"):

@@ -22,7 +22,6 @@ class Told:
     shares_network_of: str
     tmpfs: list[tuple[str, str]]  # where, and mount's options
     volumes: list[tuple[str, str, bool]]  # what, where, and whether it is only read
-    user: str
     capabilities: list[str]
     memory: int
     processes: int
@@ -56,7 +55,6 @@ def _told(name: str, service: dict[str, Any], values: Mapping[str, str]) -> Told
         shares_network_of=service.get("network_mode", "").removeprefix("service:"),
         tmpfs=[(place.partition(":")[0], place.partition(":")[2]) for place in service.get("tmpfs", [])],
         volumes=[_volume(volume) for volume in service.get("volumes", [])],
-        user=service.get("user", ""),
         capabilities=[one.lower() for one in service.get("cap_add", [])],
         memory=int(service["mem_limit"][:-1]) * SIZES[service["mem_limit"][-1]],
         processes=service["pids_limit"],
