@@ -16,6 +16,7 @@ from tests.waiting import is_true_within
 LOOK_SECONDS = 0.2  # how soon a death is seen
 AGAIN_SECONDS = 1.0  # between the starts of one that keeps dying
 STOP_SECONDS = 40.0  # more than a worker gives to what is in hand
+END_SECONDS = 120.0  # more than the longest visit to the shop takes on a busy machine
 PUBLISHERS = ("publisher-1", "publisher-2")
 RELAYS = ("relay-1", "relay-2")
 WORKERS = ("worker-1", "worker-2", "worker-3")
@@ -78,7 +79,7 @@ class Crew:
             if POLLER in self._running:
                 self._running[POLLER].send_signal(signal.SIGTERM)
         try:
-            return all(process.wait(STOP_SECONDS) == 0 for process in makers)
+            return all(process.wait(END_SECONDS) == 0 for process in makers)
         except subprocess.TimeoutExpired:
             return False
 
