@@ -41,8 +41,7 @@ def main(arguments: list[str]) -> int:
 
 
 def measure(asked: argparse.Namespace, folder: Path, database: str, servers: str) -> int:
-    from tests.rolling.restart import roll
-    from tests.rolling.rolling_site import Shift
+    from tests.rolling.test_rolling import Shift, roll
 
     shift = Shift(folder, database, servers, {})
     try:
