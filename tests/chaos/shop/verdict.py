@@ -18,8 +18,8 @@ CHARGED = "an order is charged once"
 RETURNED = "money that must go back goes back once"
 BOOKS = "the shop's books balance"
 MAILS = "no mail is sent twice"
+STATIONS = "a station's changes are told once and written"
 TAKEN = "checkout is accepted while the broker is away"
-PROMISES = (ORDERED, ENDED, STOCK, CHARGED, RETURNED, BOOKS, MAILS, TAKEN)
 ENDS = ("paid", "cancelled")
 
 # Of those that fire within a run: an hour later somebody looks whether an overdue order's payment is closed.
@@ -54,6 +54,10 @@ def violations(rows: Rows, folder: Path) -> Iterator[Violation]:
         if alarm or [captured, refunded] != known:
             yield Violation(BOOKS, f"{captured} captured, {refunded} back, the company {known} {alarm}: {order}")
     yield from (Violation(STOCK, f"its numbers do not fit: {sku}") for (sku,) in rows(_WRONG_STOCK))
+    yield from (Violation(STATIONS, f"not all is written: {station}") for (station,) in rows(_UNWRITTEN))
+    [(changes, told_of)] = rows(_CHANGES)
+    if changes != told_of:
+        yield Violation(STATIONS, f"{changes} changes, and {told_of} were told")
     for (kind, number), times in letters(folder).items():
         if times > 1:
             yield Violation(MAILS, f"{times} mails: {kind} {number}")
@@ -81,6 +85,15 @@ _WRONG_STOCK = """
         WHERE line.product_id = stock.product_id AND line.order_id IN (SELECT id FROM orders_order WHERE state = 'paid')
     ), 0)
 """
+_UNWRITTEN = """
+    SELECT feed || ':' || station_id FROM stations_station AS station WHERE version <> (
+        SELECT count(*) FROM stations_stationhistory AS row
+        WHERE row.feed = station.feed AND row.station_id = station.station_id)
+"""
+_CHANGES = """
+    SELECT (SELECT coalesce(sum(version), 0) FROM stations_station),
+    (SELECT count(*) FROM eventbus_outbox WHERE type = 'station.changed.v1')
+"""
 _ON_THE_WAY = f"""
     SELECT count(*) FROM orders_order WHERE state IN ('placed', 'awaiting_payment', 'closing')
     UNION ALL SELECT count(*) FROM orders_refund WHERE state = 'requested'
@@ -88,6 +101,7 @@ _ON_THE_WAY = f"""
     UNION ALL SELECT count(*) FROM products_stock WHERE held > 0
     UNION ALL SELECT count(*) FROM products_reservation JOIN orders_order ON orders_order.id = order_id
         WHERE status = 'committed' AND state = 'cancelled'
+    UNION ALL SELECT (SELECT sum(version) FROM stations_station) - (SELECT count(*) FROM stations_stationhistory)
     UNION ALL {TIMERS}
     UNION ALL SELECT count(*) FROM eventbus_outbox WHERE log_offset IS NULL
     UNION ALL SELECT count(*) FROM eventbus_parkedevent
