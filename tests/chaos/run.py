@@ -149,18 +149,19 @@ def run(
 ) -> Outcome:
     """On a database and topics of its own, with the `shop` or the town alone.
 
-    Its folder stays, with all logs, when a promise was violated and no `mistake` was planted.
+    Its folder stays, with all logs, when it failed, or a promise was violated and no `mistake` was planted.
     """
-    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    folder, stays = Path(tempfile.mkdtemp(prefix="chaos-")), True
     try:
         site = Site(folder, servers, outcome.seed, mistake=mistake, shop=shop, pause_seconds=pause_seconds)
         try:
             Run(site, planned, outcome, patience)()
         finally:
             site.crew.close()
+        stays = bool(outcome.violations) and not mistake
         return outcome
     finally:
-        if outcome.violations and not mistake:
+        if stays:
             print(f"The processes' logs and records: {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
