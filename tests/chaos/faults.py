@@ -118,7 +118,7 @@ def end_broker(how: str, faults: Faults, draw: float) -> bool:
         if how == "wipe":  # all its data is lost; somebody starts another and makes the topics
             faults.site.before_loss += faults.site.appended()
         getattr(faults.site.broker, how)()
-        gone = not faults.site.broker.running
+        gone = how == "wipe" or not faults.site.broker.running  # a wiped cluster has no brokers to ask
         faults.see_all_served()
         time.sleep(BROKER_AWAY_SECONDS)  # the fault itself
         faults.site.broker.start()
