@@ -1,7 +1,8 @@
 """Fixtures: a live site, and a browser that reports every fault of the pages it sees.
 
-`live_site` is shared by the tests of a module; `fresh_site` belongs to one test, which may kill it. `page` is a browser
-window of its own; at the end of the test it must have met no fault that the test did not allow (see `faults.Faults`).
+`live_site` is shared by all tests, which run in one process; `fresh_site` belongs to one test, which may kill it.
+`page` is a browser window of its own; at the end of the test it must have met no fault that the test did not allow (see
+`faults.Faults`).
 """
 
 import os
@@ -15,10 +16,18 @@ from tests.browser.chromium import CHROMIUM, CHROMIUM_OPTIONS, REMEDY
 from tests.browser.page_faults import Faults
 from tests.live_site import LiveSite, running_site
 
+FOLDER = Path(__file__).parent
 WAIT_MS = 90_000  # a page on two cores beside the chaos, which at times leaves a site nothing for half a minute
 expect.set_options(timeout=WAIT_MS)
 SITES = ("deployed_site", "fresh_site", "live_site", "split_site")  # fixtures that a page's test may name
 WINDOW = {"width": 1280, "height": 800}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give all tests of pages to one process, which starts one site for them."""
+    for item in items:
+        if item.path.parent == FOLDER:
+            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -40,7 +49,7 @@ def prepared_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site.database_path
 
 
-@pytest.fixture(scope="module")  # a site with a live map is never idle
+@pytest.fixture(scope="session")
 def live_site(tmp_path_factory: pytest.TempPathFactory, prepared_database: Path) -> Iterator[LiveSite]:
     """A running site for tests that leave it as they found it, but for their own cart and orders."""
     with running_site(tmp_path_factory.mktemp("live"), prepared=prepared_database) as site:

@@ -30,6 +30,7 @@ DESK = {  # the rest of the admin is made alike
     *("admin:index", "admin:login"),
     *("admin:orders_offer_changelist", "admin:orders_order_changelist", "admin:eventbus_progress_changelist"),
 }
+ONE_OF_EACH_KIND = {"shop", "cart", "checkout-faulty", "order-to-pay", "sign-in", "station", "bus-failure"}
 # Someone sees these pages with an error status, and the browser says so in its console.
 ERROR_STATUSES = {
     "product-unknown": 404,
@@ -57,6 +58,13 @@ def test_every_url_name_is_shown_by_a_scene_or_said_to_be_no_page() -> None:
     assert set(url_names(get_resolver())) == known
 
 
+def scenes() -> list[Any]:
+    """All, of which the default run sees one page of each kind."""
+    every = [*SCENES, *ALERT_SCENES, *OPERATOR_SCENES]
+    marks = {scene.name: () if scene.name in ONE_OF_EACH_KIND else pytest.mark.viewports for scene in every}
+    return [pytest.param(scene, id=scene.name, marks=marks[scene.name]) for scene in every]
+
+
 # axe measures colours: none may be on its way to another. The desk's links fade; a parent's end begins its child's.
 FINISH_TRANSITIONS = """() => {
     const running = () => document.getAnimations().filter(one => one instanceof CSSTransition);
@@ -79,7 +87,7 @@ def grave_faults(page: Page, options: dict[str, Any]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scene", [*SCENES, *ALERT_SCENES, *OPERATOR_SCENES], ids=lambda scene: scene.name)
+@pytest.mark.parametrize("scene", scenes())
 def test_nobody_is_kept_out(scene: Scene, live_site: LiveSite, page: Page, faults: Faults) -> None:
     if scene.name in ERROR_STATUSES:
         faults.allow(f"status of {ERROR_STATUSES[scene.name]}")

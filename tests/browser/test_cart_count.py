@@ -7,6 +7,8 @@ from tests.browser import checkout_pages
 from tests.browser.cart_pages import fill_cart, have_cart
 from tests.live_site import LiveSite
 
+pytestmark = pytest.mark.viewports
+
 CANCEL = """
 from uuid import UUID
 from eventbus import clock

@@ -10,6 +10,8 @@ from tests.browser.page_states import Scene
 from tests.browser.test_accessibility import SMALLEST_WIDTH
 from tests.live_site import LiveSite
 
+pytestmark = pytest.mark.viewports
+
 CUT_OFF = """() => [...document.querySelectorAll("#content, #changelist .results, fieldset, .tabular")]
     .filter(one => one.scrollWidth > one.clientWidth + 1)
     .map(one => `${one.id || one.className}: ${one.scrollWidth} in ${one.clientWidth}`)"""

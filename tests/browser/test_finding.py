@@ -2,16 +2,15 @@
 
 import json
 import re
-import unicodedata
 from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from stations.services.search import fold
 from tests.browser.finding_pages import CITY, LOCATED, PHONE, in_module, see_live, stations_of
 from tests.live_site import LiveSite
-from tests.waiting import until
+
+pytestmark = pytest.mark.viewports
 
 # --- the first screen -----------------------------------------------------------------------------------------------
 
@@ -96,49 +95,6 @@ def test_metro_finds_metro_with_its_accent_and_keys_choose_it(page: Page, live_s
     expect(page.locator("#selected")).to_contain_text(name)
 
 
-def test_a_city_is_found_and_escape_closes_the_list(page: Page, live_site: LiveSite) -> None:
-    see_live(page)
-    page.locator("#find").fill("lillestrom")
-    expect(page.get_by_role("option").first).to_contain_text("Lillestrøm")
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("listbox")).to_be_hidden()
-    expect(page.locator("#find")).to_have_value("lillestrom")
-
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-
-    expect(page.locator("h1")).to_have_text("Lillestrøm")
-
-
-FOLDED = [
-    "MÉTRO",
-    "Sacre\u0301-Cœur",
-    "Große Straße",
-    "İstanbul",
-    "ΟΔΟΣ",
-    "ﾄﾔﾏ",
-    "トヤマ",
-    "とやま",
-    "ﾊﾟﾝ ガ",
-    "富山駅前",
-    "Łódź",
-    "½ ²",
-]
-
-
-def test_the_browser_folds_as_the_server_does(page: Page, live_site: LiveSite) -> None:
-    see_live(page)
-    letters = [chr(code) for code in (*range(32, 0x3200), 0xFEFF)]
-    known = [letter for letter in letters if unicodedata.category(letter) != "Cn"]  # in this Python's Unicode
-    texts = FOLDED + [station["name"] for station in stations_of(page)] + known
-
-    folded = in_module(page, "text_folding.js", "return given.map(m.fold);", texts)
-
-    assert folded == [fold(text) for text in texts]
-    assert len({fold(text) for text in ("ﾄﾔﾏ", "トヤマ", "とやま")}) == 1
-
-
 # --- favourites, the address ----------------------------------------------------------------------------------------
 
 
@@ -183,32 +139,6 @@ def test_an_empty_favourite_names_others_nearby(page: Page, live_site: LiveSite)
     """
 
     assert in_module(page, "favourites_panel.js", body) == ["near"]
-
-
-def test_the_address_keeps_parts_that_it_does_not_know(page: Page, live_site: LiveSite) -> None:
-    see_live(page)
-    body = """
-      const before = "https://x.example/stations/?contract=Lyon&x=1&q=a%20b#map=12.5/45.7/-4.8&later=yes%26no&station=a:b/c%20d";
-      const changed = m.addressWith({kind: "places", camera: null, q: ""}, before);
-      return [m.readAddress(before), changed, m.addressWith({station: ""}, "https://x.example/#content")];
-    """
-
-    read, changed, bare = in_module(page, "address.js", body)
-
-    assert read["camera"] == {"zoom": 12.5, "lat": 45.7, "lng": -4.8}
-    assert (read["contract"], read["q"], read["station"], read["kind"]) == ("lyon", "a b", "a:b/c d", "")
-    assert changed == "https://x.example/stations/?contract=Lyon&x=1#later=yes%26no&station=a:b/c%20d&kind=places"
-    assert bare == "https://x.example/"
-
-
-def test_the_camera_survives_a_change_of_language(page: Page, live_site: LiveSite) -> None:
-    see_live(page, f"{CITY}#map=14/45.7600/4.8400&kind=places")
-
-    page.locator("button[name=language][value=fr]").click()
-
-    expect(page.locator("html")).to_have_attribute("lang", "fr")
-    until(lambda: "kind=places" in page.url and "map=14" in page.url, "the address is the same", seconds=60)
-    expect(page.locator("#kind [value=places]")).to_be_checked()
 
 
 def test_a_stations_page_shows_its_neighbours_live_and_keeps_a_favourite(page: Page, live_site: LiveSite) -> None:

@@ -21,6 +21,8 @@ from tests.deployed_site import PROXY_HEADERS, DeployedSite, running_deployed_si
 from tests.stations.vendored_files import manifest
 from tests.waiting import until
 
+pytestmark = pytest.mark.viewports
+
 FIRST_LOAD_BYTES_MAX = 60_000
 PROXY_GZIP_LEVEL = 5  # what Caddy's `encode gzip` uses; its zstd is not larger
 HASH = re.compile(r"\.[0-9a-f]{12}(?=\.\w+$)")  # in the name of a collected file

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from stations.forecast.counts import HORIZONS
@@ -15,6 +16,8 @@ from tests.browser.nearest_reference import metres_between
 from tests.browser.page_states import CONTRACT
 from tests.live_site import LiveSite
 from tests.stations.live_copy import decoded
+
+pytestmark = pytest.mark.viewports
 
 
 def write_forecast(site: LiveSite, page: Page, made_at: datetime) -> tuple[str, str]:

@@ -8,9 +8,10 @@ import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser import checkout_pages
-from tests.browser.test_accessibility import RULES, SMALLEST_WIDTH, grave_faults
 from tests.live_site import LiveSite, running_site
 from tests.mcommerce.slots.points import events  # noqa: F401  # declares them: the records of its site are validated
+
+pytestmark = pytest.mark.viewports
 
 GRANT = """
 from uuid import UUID
@@ -66,17 +67,6 @@ def test_the_fragment_stays_when_the_order_changes_and_the_visitor_reads_french(
 
     expect(page.locator("#order-now")).to_have_attribute("data-final", "")
     expect(page.locator("#points-worth")).to_have_text(re.compile("1,90.€"))
-
-
-def test_nobody_is_kept_out_of_a_page_with_fragments(page: Page, live_site: LiveSite) -> None:
-    checkout_pages.place_order(page, live_site)
-    grant(page, live_site)
-    expect(page.locator("#points")).to_have_text("19")
-    page.emulate_media(reduced_motion="reduce")
-
-    assert grave_faults(page, RULES["light"]) == []
-    page.set_viewport_size({"width": SMALLEST_WIDTH, "height": 740})
-    assert page.evaluate("document.documentElement.scrollWidth") <= SMALLEST_WIDTH
 
 
 def test_without_its_socket_the_page_asks_for_the_fragment(page: Page, live_site: LiveSite) -> None:

@@ -63,6 +63,7 @@ def test_a_declined_card_then_a_good_one_pays_the_same_order(page: Page, live_si
     expect(page.locator(".alert--bad")).to_have_count(0)
 
 
+@pytest.mark.viewports
 def test_the_mails_link_opens_the_order_and_is_forgotten_by_the_browser(
     page: Page, open_page: Callable[..., Page], live_site: LiveSite
 ) -> None:
@@ -131,6 +132,7 @@ def test_a_forgotten_password_is_chosen_anew(page: Page, live_site: LiveSite, br
 # --- stations -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.viewports
 def test_the_map_shows_a_snapshot_moves_survives_a_restart_and_ends_equal_to_the_server(
     open_page: Callable[..., Page], fresh_site: LiveSite, faults: Faults, browser_language: str
 ) -> None:

@@ -14,7 +14,6 @@ from tests.live_site import LiveSite
 from tests.waiting import until
 
 DASHBOARD = "/stations/"
-QUIET_CITY = "lillestrom"  # seven stations: what happens elsewhere is out of sight
 CITY = f"{DASHBOARD}?contract={page_states.CONTRACT}"
 STATION = f"{DASHBOARD}simulator/{page_states.CONTRACT}-1001/"
 PAGES = [DASHBOARD, CITY, STATION, "/stations/producer/"]
@@ -46,6 +45,7 @@ def see_live(page: Page, path: str) -> None:
 # --- fingers, the address ----------------------------------------------------------------------------------
 
 
+@pytest.mark.viewports
 def test_a_finger_that_begins_on_the_map_scrolls_the_page(open_page, live_site: LiveSite) -> None:
     page = open_page(**PHONE)
     see_live(page, DASHBOARD)
@@ -65,6 +65,7 @@ def test_a_finger_that_begins_on_the_map_scrolls_the_page(open_page, live_site: 
     until(lambda: page.evaluate("scrollY") > before + 50, "the page scrolled", seconds=10)
 
 
+@pytest.mark.viewports
 @pytest.mark.parametrize("query", ["", f"?contract={page_states.CONTRACT}"], ids=["world", "city"])
 def test_after_zooming_out_a_key_leads_home(page: Page, live_site: LiveSite, query: str) -> None:
     see_live(page, DASHBOARD + query)
@@ -85,6 +86,7 @@ TITLES = {  # of all cities, and of Lyon
 }
 
 
+@pytest.mark.viewports
 @pytest.mark.parametrize("locale", TITLES)
 def test_title_city_and_camera_follow_the_address_back_and_forth(open_page, live_site: LiveSite, locale: str) -> None:
     world, lyon = TITLES[locale]
@@ -108,15 +110,6 @@ def test_title_city_and_camera_follow_the_address_back_and_forth(open_page, live
 
     page.locator("button[name=language][value=fr]").click()
     expect(page).to_have_title(TITLES["fr-FR"][1])
-
-
-def test_an_address_with_a_camera_shows_what_its_sender_saw(page: Page, live_site: LiveSite) -> None:
-    see_live(page, f"{DASHBOARD}?contract={page_states.CONTRACT}#map=15/45.7600/4.8400")
-
-    page.locator("#map canvas.maplibregl-canvas").focus()
-    page.keyboard.press("+")
-
-    expect(page).to_have_url(re.compile(r"#map=16/45\.7"))
 
 
 # --- what is live, and what is not ----------------------------------------------------------------------------------
@@ -161,6 +154,7 @@ MARK_UNREADABLE = (
 )
 
 
+@pytest.mark.viewports
 def test_an_open_page_marks_the_station_whose_row_turned_bad(page: Page, live_site: LiveSite) -> None:
     see_live(page, STATION)
     with no_polls(live_site):
@@ -174,6 +168,7 @@ def test_an_open_page_marks_the_station_whose_row_turned_bad(page: Page, live_si
 # --- remarks, the log, the search -----------------------------------------------------------------------------------
 
 
+@pytest.mark.viewports
 def test_a_deleted_remark_goes_from_every_open_page(open_page, live_site: LiveSite) -> None:
     producer, dashboard = open_page(), open_page()
     see_live(producer, reverse("stations:producer"))
@@ -191,6 +186,7 @@ def test_a_deleted_remark_goes_from_every_open_page(open_page, live_site: LiveSi
         expect(page.locator("#remarks-none")).to_be_visible()
 
 
+@pytest.mark.viewports
 def test_ten_calls_at_200_ms_are_ten_lines_of_the_log(page: Page, fresh_site: LiveSite) -> None:
     steer(fresh_site, running=False)
     see_live_producer(page)
@@ -208,32 +204,3 @@ def test_ten_calls_at_200_ms_are_ten_lines_of_the_log(page: Page, fresh_site: Li
 def see_live_producer(page: Page) -> None:
     page.goto(reverse("stations:producer"))
     expect(page.locator("#connection")).not_to_have_attribute("data-state", "offline")
-
-
-def test_a_station_is_found_without_accents_and_by_its_number(page: Page, live_site: LiveSite) -> None:
-    see_live(page, CITY)
-    rows = page.locator("#stations tbody tr:visible")
-    name, number = page.evaluate(
-        """() => {
-          const links = [...document.querySelectorAll("#stations tbody a")];
-          const link = links.find((one) => /[éèô]/i.test(one.textContent));
-          return [link.textContent, link.href.split("/").at(-2).split("-").at(-1)];
-        }"""
-    )
-
-    for typed in (name.translate(str.maketrans("éèôÉÈÔ", "eeoEEO")).lower(), number):
-        page.locator("#find").fill(typed)
-        expect(rows.get_by_text(name, exact=True)).to_be_visible()
-        assert rows.count() < 100
-
-
-def test_the_search_follows_the_address_back_and_forth(page: Page, live_site: LiveSite) -> None:
-    see_live(page, f"{CITY}&q=place")
-    expect(page.locator("#find")).to_have_value("place")
-
-    page.locator("#city").select_option(QUIET_CITY)
-    expect(page.locator("#find")).to_have_value("")
-    expect(page.locator("#stations tbody tr:visible")).to_have_count(7)
-
-    page.go_back()
-    expect(page.locator("#find")).to_have_value("place")

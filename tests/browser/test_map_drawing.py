@@ -12,6 +12,8 @@ from tests.stations import live_copy
 from tests.stations.live_copy import LiveCopy, decoded
 from tests.waiting import until
 
+pytestmark = pytest.mark.viewports
+
 WORLD, CITY = "", f"?contract={page_states.CONTRACT}"
 NEAR = f"{CITY}#map=13/45.7600/4.8400"  # each station has a sign of its own
 FRAMES = 20  # as fast as they come

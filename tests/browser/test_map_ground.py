@@ -13,6 +13,8 @@ from tests.live_site import LiveSite, running_site
 from tests.stations.map_files import write_map_file
 from tests.waiting import until
 
+pytestmark = pytest.mark.viewports
+
 RIVER = "#map=12/45.7600/4.8290"  # of the map file, in the middle of the view
 NO_WEBGL = """
   const original = HTMLCanvasElement.prototype.getContext;
@@ -72,17 +74,6 @@ def test_if_the_library_does_not_come_the_page_says_so(page: Page, live_site: Li
     see_live(page, DASHBOARD)
 
     expect(page.locator("#map")).to_contain_text("The map could not be loaded")
-
-
-@pytest.mark.parametrize("kind", ["ebikes", "places"])
-def test_the_switch_stands_in_the_address(page: Page, live_site: LiveSite, kind: str) -> None:
-    see_live(page, CITY)
-    page.locator(f"#kind input[value={kind}]").check()
-
-    page.wait_for_url(f"**#kind={kind}")
-    page.reload()
-
-    expect(page.locator(f"#kind input[value={kind}]")).to_be_checked()
 
 
 def test_keys_alone_choose_a_station_on_the_map(page: Page, live_site: LiveSite) -> None:

@@ -9,6 +9,8 @@ from tests.browser.finding_pages import DASHBOARD, LOCATED, in_module, see_live
 from tests.browser.nearest_reference import POINTS, STATIONS, Point, metres_between, nearest
 from tests.live_site import LiveSite
 
+pytestmark = pytest.mark.viewports
+
 TOLD_HERE = re.compile(r"45[.,]?76|4[.,]?85\d|4576137|485293")  # the location in a request, also rounded
 OPEN_SEA = {"latitude": -40.0, "longitude": -20.0}
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, Request, Route, WebSocketRoute, expect
+from playwright.sync_api import Page, Request, WebSocketRoute, expect
 
 from tests.browser import checkout_pages, page_states
 from tests.live_site import LiveSite
@@ -57,7 +57,7 @@ def questions(page: Page) -> list[str]:
     return asked
 
 
-@pytest.mark.parametrize("proxy", [shut, silent])
+@pytest.mark.parametrize("proxy", [shut, pytest.param(silent, marks=pytest.mark.viewports)])
 def test_without_a_socket_from_the_start_the_pay_button_comes_and_the_order_is_paid(
     page: Page, live_site: LiveSite, proxy: Callable[[WebSocketRoute], None]
 ) -> None:
@@ -77,13 +77,7 @@ def test_without_a_socket_from_the_start_the_pay_button_comes_and_the_order_is_p
     assert watched.evaluate("document.body.dataset.loadedOnce") == "yes", "the page was loaded again"
 
 
-def test_without_web_sockets_in_the_browser_the_page_asks_as_well(page: Page, live_site: LiveSite) -> None:
-    page.add_init_script("delete window.WebSocket")
-    order(page, live_site)
-
-    expect(page.locator("#pay")).to_be_visible()
-
-
+@pytest.mark.viewports
 def test_the_page_goes_back_to_the_socket_and_asks_no_more(page: Page, live_site: LiveSite) -> None:
     opened: list[WebSocketRoute] = []
 
@@ -102,6 +96,7 @@ def test_the_page_goes_back_to_the_socket_and_asks_no_more(page: Page, live_site
     assert pass_time(page, SHORT_OF_SILENCE_MS) == []
 
 
+@pytest.mark.viewports
 def test_nobody_is_asked_about_an_order_that_is_over_or_out_of_sight(page: Page, live_site: LiveSite) -> None:
     page.context.route_web_socket(SOCKETS, shut)
     order(page, live_site)
@@ -119,6 +114,7 @@ def test_nobody_is_asked_about_an_order_that_is_over_or_out_of_sight(page: Page,
     expect(page.locator("#order-state")).to_be_hidden()
 
 
+@pytest.mark.viewports
 def test_a_line_that_breaks_without_a_word_is_noticed(page: Page, live_site: LiveSite) -> None:
     order(page, live_site)
     expect(page.locator("#pay")).to_be_visible()
@@ -150,22 +146,7 @@ def test_a_line_that_breaks_without_a_word_is_noticed(page: Page, live_site: Liv
     expect(watched.locator("#order-now")).to_have_attribute("data-final", "")
 
 
-def test_an_answer_that_never_comes_is_not_waited_for(page: Page, live_site: LiveSite) -> None:
-    asked: list[Route] = []
-
-    def leave_the_first_hanging(route: Route) -> None:
-        asked.append(route)
-        if len(asked) > 1:
-            route.continue_()
-
-    page.context.route_web_socket(SOCKETS, shut)
-    page.context.route(re.compile("fragment"), leave_the_first_hanging)
-    order(page, live_site)
-
-    expect(page.locator("#pay")).to_be_visible()
-
-
-@pytest.mark.parametrize("proxy", [good, shut])
+@pytest.mark.parametrize("proxy", [good, pytest.param(shut, marks=pytest.mark.viewports)])
 def test_pay_goes_with_the_last_second_although_the_order_is_not_closed_yet(
     page: Page, live_site: LiveSite, proxy: Callable[[WebSocketRoute], None]
 ) -> None:
@@ -182,6 +163,7 @@ def test_pay_goes_with_the_last_second_although_the_order_is_not_closed_yet(
     expect(page.locator("#order-said")).to_have_text("The time is up")
 
 
+@pytest.mark.viewports
 def test_without_a_socket_pay_goes_once_the_server_offers_it_no_more(page: Page, live_site: LiveSite) -> None:
     """As in a browser that slept: its countdown is behind, and nobody has closed the order yet."""
     page.context.route_web_socket(SOCKETS, shut)
@@ -194,6 +176,7 @@ def test_without_a_socket_pay_goes_once_the_server_offers_it_no_more(page: Page,
     expect(page.locator("#cancel")).to_be_visible()
 
 
+@pytest.mark.viewports
 def test_without_scripts_the_page_loads_itself_again(open_page: Callable[..., Page], live_site: LiveSite) -> None:
     page = open_page(java_script_enabled=False)
     page.goto(reverse("products:list"))

@@ -4,11 +4,14 @@ import json
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser.finding_pages import in_module, see_live
 from tests.live_site import LiveSite
 from tests.stations.live_copy import decoded
+
+pytestmark = pytest.mark.viewports
 
 STORE = """
   const fields = ["feed", "station_id", "status", "bikes", "electrical", "stands", "bad", "connected", "polled_at"];
@@ -57,48 +60,6 @@ def test_a_station_that_moves_to_another_city_is_counted_there_alone(page: Page,
     for first in ("arrives", "leaves"):
         found = in_module(page, "station_store.js", STORE + body, [first])
         assert found == [["a/2", "b/1", "b/3"], {"a": 7, "b": 6}], first
-
-
-def test_a_city_whose_last_station_goes_is_listed_no_longer(page: Page, live_site: LiveSite) -> None:
-    see_live(page)
-    body = """
-      store.replace(world("e", "a"));
-      store.replace(snapshot("a", "e", row("1", 5)));
-      store.apply(delta("a", [0]));
-      return held();
-    """
-
-    assert in_store(page, body) == [[], {}]
-
-
-def test_a_favourite_of_an_older_page_is_found_by_its_feed(page: Page, live_site: LiveSite) -> None:
-    see_live(page)
-    body = """
-      const feeds = [["lyon", "jcdecaux:lyon"], ["nice", "world"], ["nice-sud", "world"]];
-      const cities = new Map(feeds.map(([contract, feed]) => [contract, { contract, feed }]));
-      const favourites = new m.Favourites();
-      return given.map(([id, contract]) => favourites.cityOf({ id, contract }, cities));
-    """
-    ids = [
-        ("jcdecaux:lyon/2010", ""),
-        ("world/nice-sud-7", ""),
-        ("world/nice-7", ""),
-        ("world/7", ""),
-        ("gone/7", ""),
-        ("gone/7", "nice"),
-    ]
-
-    assert in_module(page, "favourites.js", body, ids) == ["lyon", "nice-sud", "nice", "", "", "nice"]
-
-
-def test_favourites_that_nobody_could_follow_leave_the_page_alive(page: Page, live_site: LiveSite) -> None:
-    kept = [{"id": f"f/{number}", "name": "x", "contract": f"city{number}"} for number in range(100)]
-    kept[0]["contract"] = "x" * 61
-    see_live(page)
-    page.evaluate("kept => localStorage.setItem('stations.favourites', kept)", json.dumps(kept))
-
-    page.reload()
-    see_live(page, "/stations/?contract=lyon")
 
 
 def altered(page: Page, alter: Any) -> list[WebSocketRoute]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import Page, expect
@@ -13,6 +14,8 @@ from tests.browser import page_states
 from tests.browser.page_faults import Faults
 from tests.live_site import LiveSite
 from tests.waiting import until
+
+pytestmark = pytest.mark.sites
 
 LAST_PIECES = 20  # how often two buyers race for one piece
 TWO_TABS = 5  # how often somebody pays one order in two tabs

@@ -71,12 +71,6 @@ def test_a_generator_of_classes_gets_the_schema_of_each_event(tmp_path: Path, mo
     assert {path.stem for path in (tmp_path / "schemas").iterdir()} >= {one.wire_type() for one in site_events()}
 
 
-def test_a_line_is_typed_with_the_readers_own_words() -> None:
-    assert programs.line_of("write_parcel.py", "1234", "300") == "python write_parcel.py 1234 300"
-    with pytest.raises(AssertionError, match="other arguments"):
-        programs.line_of("ReadStations.java", "1234")
-
-
 # --- reading -------------------------------------------------------------------------------------------------------
 
 

@@ -2,15 +2,11 @@
 
 import argparse
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-import pytest
 from django.conf import settings
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
 
-from eventbus.management.commands.eventbus import Command as Eventbus
-from mcommerce.accounts.management.commands.demo_admin import Command as DemoAdmin
 from tests.reference.tables import Row, code, named, page, sections
 
 PAGE = page("commands")
@@ -31,32 +27,6 @@ def test_a_command_that_only_one_of_them_has_is_found() -> None:
     assert differences(PAGE, planted) == [
         "forget_carts is on the page, and is no command",
         "greet is a command, and is not on the page",
-    ]
-
-
-def test_an_option_that_only_one_of_them_has_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def planted(command: Any, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--letters", type=int, default=9)
-
-    monkeypatch.setattr(DemoAdmin, "add_arguments", planted)
-
-    assert differences(PAGE, dict(parsers())) == [
-        "demo_admin: --json is on the page, and is no option",
-        "demo_admin: --letters is an option, and is not on the page",
-        "demo_admin: of JSON the page says `--json`",
-    ]
-
-
-def test_an_action_and_a_default_that_the_page_lacks_are_found() -> None:
-    found = dict(parsers())
-    options_of(found["eventbus dead"])["--limit"].default = 50
-    planted = Eventbus().create_parser("manage.py", "eventbus")
-    [actions] = [one for one in planted._actions if isinstance(one, argparse._SubParsersAction)]
-    found["eventbus dance"] = actions.add_parser("dance")
-
-    assert differences(PAGE, found) == [
-        "eventbus dance is a command, and is not on the page",
-        "eventbus dead --limit: the default is 50, and the page says `100`",
     ]
 
 

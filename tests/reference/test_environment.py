@@ -1,116 +1,31 @@
 """docs/reference/settings.md has each variable beside the settings, and each setting without a variable."""
 
 import ast
-import runpy
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-
-import pytest
 
 from eventbus import events
 from tests.reference import environment
 from tests.reference.environment import Read
-from tests.reference.tables import ROOT, Row, code, named, page
+from tests.reference.tables import Row, code, named, page
 from tests.settings_source import SOURCE, settings_in
 
 PAGE = page("settings")
 FILES = environment.files()
 SETTINGS = settings_in(SOURCE)
 CALLED = {"$(shell date +%s)": "the time now"}  # a default that is no plain value
-# The entrypoint asks for DEMO and DEBUG, which are settings. The metrics ask twice for the client's own variable.
-CANNOT_BE_COMPARED = ["docker-entrypoint", *2 * ["eventbus/measuring/process_files.py"]]
 
 
 def test_the_page_and_the_files_agree() -> None:
     assert variable_differences(environment.variables_read(FILES)) == []
 
 
-@pytest.mark.parametrize(
-    ("file", "line"),
-    [
-        ("docker-entrypoint", 'LETTERS = int(os.environ.get("LETTERS") or 9)'),
-        ("docker-entrypoint", 'os.environ.setdefault("LETTERS", "9")'),
-        ("manage.py", 'LETTERS = os.getenv("LETTERS", 9)'),
-        ("manage.py", 'LETTERS = os.environ["LETTERS"]'),
-        ("stations/limits.py", 'LETTERS = "LETTERS" in os.environ'),
-        ("Makefile", "LETTERS ?= 9"),
-        ("Makefile", "days: export LETTERS ?= 9"),
-        ("Makefile", '\t@[ "$$LETTERS" ] || true'),
-        ("Makefile", "\t$(PY) -m tests.letters $(if $(LETTERS),--all)"),
-        ("compose.yaml", "      LETTERS: ${LETTERS:-9}"),
-        ("compose.yaml", "      LETTERS: ${LETTERS:?draw it}"),
-        ("Caddyfile", "\timport letters_{$LETTERS:9}"),
-    ],
-)
-def test_a_variable_that_a_file_begins_to_read_is_found(file: str, line: str) -> None:
-    planted = {**FILES, file: f"{FILES[file]}\n{line}\n"}
-
-    assert variable_differences(environment.variables_read(planted)) == ["LETTERS is read, and is not on the page"]
-
-
-def test_another_default_another_reader_and_a_variable_that_is_gone_are_found() -> None:
-    planted = {
-        **FILES,
-        "docker-entrypoint": FILES["docker-entrypoint"].replace(
-            '"LISTEN_HOST") or "0.0.0.0"', '"LISTEN_HOST") or "::"'
-        ),
-        "manage.py": FILES["manage.py"] + 'os.environ.get("PORT")\n',
-        "Makefile": FILES["Makefile"].replace("FORGOTTEN ?= 60", "FORGOTTEN := 60"),
-    }
-
-    assert variable_differences(environment.variables_read(planted)) == [
-        "FORGOTTEN is on the page, and is not read",
-        "LISTEN_HOST: the default is `::`, and the page says `0.0.0.0`",
-        "PORT is read by Makefile, docker-entrypoint, manage.py, and the page says Makefile, docker-entrypoint",
-    ]
-
-
-def test_a_variable_without_a_plain_name_is_found() -> None:
-    planted = FILES | {"manage.py": "import os\n\nos.environ[sys.argv[0]]\n"}
-    asked = runpy.run_path(str(ROOT / "docker-entrypoint"))["LOOPBACK_ONLY"]
-
-    assert set(asked) <= SETTINGS.keys()
-    assert [one.file for one in environment.variables_read(FILES) if not one.name] == CANNOT_BE_COMPARED
-    found = sorted(one.file for one in environment.variables_read(planted) if not one.name)
-    assert found == sorted([*CANNOT_BE_COMPARED, "manage.py"])
-
-
 def test_the_page_has_each_setting_without_a_variable() -> None:
     assert name_differences(environment.names_in_python(FILES), SOURCE) == []
 
 
-def test_a_new_setting_without_a_variable_is_found() -> None:
-    planted = FILES | {
-        "stations/limits.py": "from django.conf import settings\n\nsettings.STATIONS_LETTERS\n",
-        "eventbus/letters.py": 'from django.conf import settings\n\ngetattr(settings, "EVENTBUS_LETTERS", 9)\n',
-    }
-    other = SOURCE.replace('SHOP_LANGUAGE = "fr"', 'SHOP_LANGUAGE = "de"')
-
-    assert name_differences(environment.names_in_python(planted), other) == [
-        "EVENTBUS_LETTERS is asked for, and is not on the page",
-        "SHOP_LANGUAGE: the default is de, and the page says `fr`",
-        "STATIONS_LETTERS is asked for, and is not on the page",
-    ]
-
-
 def test_the_page_has_each_key_of_the_bus() -> None:
     assert key_differences(environment.keys_read(FILES)) == []
-
-
-def test_a_new_key_of_the_bus_is_found() -> None:
-    start = "from django.conf import settings\n\nchosen: dict[str, str] = settings.EVENTBUS\n"
-    planted = FILES | {
-        "eventbus/letters.py": f'{start}chosen["LETTERS"], chosen.get("OPTIONS", [])\n',
-        "stations/letters.py": 'from django.conf import settings\n\nsettings.EVENTBUS.get("STAMPS")\n',
-    }
-
-    assert key_differences(environment.keys_read(planted)) == [
-        "LETTERS is a key of EVENTBUS, and is not on the page",
-        "STAMPS is a key of EVENTBUS, and is not on the page",
-    ]
-    assert key_differences(environment.keys_read(FILES) | {"LEFT_OUT": "('shop',)"}) == [
-        "LEFT_OUT: the default is ('shop',), and the page says `()`"
-    ]
 
 
 # --- how it is found out -------------------------------------------------------------------------------------------

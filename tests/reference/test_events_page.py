@@ -7,7 +7,6 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
 from eventbus.backends.base import partition_of
 from eventbus.backends.kafka import envelope
 from eventbus.events import Event, decode
-from eventbus.schemas.json_schema import schema_of
 from mcommerce.events import OrderPlaced
 from tests.reference import samples
 from tests.reference.events_page import PAGE, page
@@ -17,10 +16,6 @@ from tests.reference.samples import sample_of, site_events
 
 def test_the_page_is_what_is_made_now() -> None:
     assert PAGE.read_text() == page(), "run: make reference"
-
-
-def test_it_is_the_same_each_time() -> None:
-    assert page() == page(), "give the field that differs a value in tests/reference/samples.py"
 
 
 @pytest.mark.parametrize("event_type", site_events(), ids=lambda one: one.wire_type())
@@ -60,13 +55,3 @@ def test_a_new_event_has_an_example_before_anybody_writes_one(monkeypatch: pytes
 
     assert record == record_of(OrderPlaced)
     assert msgspec.json.decode(record.value)["currency"] == "EUR"
-
-
-@pytest.mark.parametrize("name", ["amount", "total", "price", "unit_price"])
-def test_money_is_described_as_minor_units(name: str) -> None:
-    schemas = [schema_of(one) for one in site_events()]
-    structs = [one for schema in schemas for one in (schema, *schema.get("$defs", {}).values())]
-    told = [struct["properties"][name] for struct in structs if name in struct["properties"]]
-
-    assert told
-    assert [one for one in told if "minor units" not in one.get("description", "")] == []

@@ -53,12 +53,6 @@ def test_what_only_one_of_them_has_is_found() -> None:
     assert differences(told, gone) == ["KAFKA_PREFIX is on the page, and is not read"]
 
 
-def test_a_choice_that_the_page_lacks_is_found() -> None:
-    planted = SOURCE.replace('["classic", "consumer"]', '["classic", "consumer", "share"]')
-
-    assert differences(named(PAGE, "setting"), settings_in(planted)) == ["KAFKA_GROUP_PROTOCOL: its type lacks share"]
-
-
 def test_a_wrong_value_says_what_the_page_says(tmp_path: Path) -> None:
     told = {name: found for name, row in named(PAGE, "setting").items() if (found := WRONG.match(row["a wrong value"]))}
     wrong = {name: found[1] for name, found in told.items() if found[1]}

@@ -1,24 +1,248 @@
 """A developer who has read docs/stations-socket.md and nothing else writes a program, and the site talks as it says."""
 
+import json
 import re
 import runpy
-from collections.abc import Iterator
-from typing import Any
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import pytest
 from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
 from django.test import Client
 
 from eventbus.testing import settle
+from mcommerce.routing import build_application
 from mcommerce.web.slots.live import open_pages
 from stations.feeds.feed_interface import Bad
 from stations.live import channel, live_updates
 from stations.services.recording import delete_remarks, leave_remark
 from stations.sockets import admission, protocol, pull_socket, subscription
 from tests.mcommerce.slots.conftest import no_installed_fragments, points_app  # noqa: F401
-from tests.reference.socket_program import PAGE, SENT, SITE, connected
 from tests.reference.tables import ROOT, rows
 from tests.stations.socket_client import DEADLINE_SECONDS, NOON, closed_with, happens, key, on_a_loop, polled, state
+
+TOKEN = re.compile(r'\s*("[^"]*"|\d+|\.\.\.|\w+|[{}\[\]:,?])')
+
+
+class Shape(Protocol):
+    """A kind of JSON value."""
+
+    def misfits(self, value: Any, where: str) -> Iterator[str]:
+        """Sentences about what in the value is not as it is written."""
+        ...
+
+
+@dataclass(frozen=True)
+class Anything:
+    """A value that the page leaves out, or names by a word."""
+
+    def misfits(self, value: Any, where: str) -> Iterator[str]:
+        yield from ()
+
+
+@dataclass(frozen=True)
+class Exactly:
+    """A value that the page spells."""
+
+    value: Any
+
+    def misfits(self, value: Any, where: str) -> Iterator[str]:
+        if value != self.value:
+            yield f"{where} is {value!r}, and the page says {self.value!r}"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list of values of one kind."""
+
+    item: Shape
+
+    def misfits(self, value: Any, where: str) -> Iterator[str]:
+        if not isinstance(value, list):
+            yield f"{where} is no list"
+            return
+        for number, one in enumerate(value):
+            yield from self.item.misfits(one, f"{where}[{number}]")
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """An object with any names."""
+
+    item: Shape
+
+    def misfits(self, value: Any, where: str) -> Iterator[str]:
+        if not isinstance(value, dict):
+            yield f"{where} is no object"
+            return
+        for name, one in value.items():
+            yield from self.item.misfits(one, f"{where}.{name}")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One of several."""
+
+    choices: tuple[Shape, ...]
+
+    def misfits(self, value: Any, where: str) -> Iterator[str]:
+        if all(any(one.misfits(value, where)) for one in self.choices):
+            yield f"{where} is {value!r}, and none of those that the page names"
+
+
+@dataclass(frozen=True)
+class Members:
+    """An object with these names, some of which may be left out."""
+
+    required: dict[str, Shape]
+    optional: dict[str, Shape]
+
+    def misfits(self, value: Any, where: str) -> Iterator[str]:
+        if not isinstance(value, dict):
+            yield f"{where} is no object"
+            return
+        known = self.required | self.optional
+        yield from (f"{where} lacks {name}" for name in self.required.keys() - value.keys())
+        yield from (f"{where} has {name}, and the page does not say so" for name in value.keys() - known.keys())
+        for name in known.keys() & value.keys():
+            yield from known[name].misfits(value[name], f"{where}.{name}")
+
+
+def shape_of(text: str) -> Members:
+    """The shape that a page writes. Raises ValueError."""
+    tokens = TOKEN.findall(text)
+    if "".join(tokens) != re.sub(r"\s", "", text):
+        raise ValueError(f"no shape: {text}")
+    found = _Reader(tokens)
+    shape = found.value()
+    if found.tokens or not isinstance(shape, Members):
+        raise ValueError(f"no shape of a frame: {text}")
+    return shape
+
+
+class _Reader:
+    def __init__(self, tokens: list[str]) -> None:
+        self.tokens = tokens
+
+    def value(self) -> Shape:
+        choices = [self._one()]
+        while self._taken("or"):
+            choices.append(self._one())
+        return choices[0] if len(choices) == 1 else Chosen(tuple(choices))
+
+    def _one(self) -> Shape:
+        token = self.tokens.pop(0)
+        if token == "{":
+            return self._object()
+        if token == "[":
+            item = self.value()
+            self._expect("]")
+            return Listed(item)
+        return Exactly(json.loads(token)) if token[0] == '"' or token.isdecimal() else Anything()
+
+    def _object(self) -> Shape:
+        members: dict[bool, dict[str, Shape]] = {True: {}, False: {}}
+        while True:
+            name = self.tokens.pop(0)
+            shape = self.value() if self._taken(":") else Anything()
+            if name[0] != '"':
+                self._expect("}")
+                return Mapped(shape)
+            members[self._taken("?")][name.strip('"')] = shape
+            if self._taken("}"):
+                return Members(required=members[False], optional=members[True])
+            self._expect(",")
+
+    def _taken(self, token: str) -> bool:
+        return self.tokens[:1] == [token] and bool(self.tokens.pop(0))
+
+    def _expect(self, token: str) -> None:
+        if not self._taken(token):
+            raise ValueError(f"{token} is missing before {self.tokens[:3]}")
+
+
+PAGE = (ROOT / "docs/stations-socket.md").read_text()
+WRITTEN = [(row["direction"], row["frame"].strip("`")) for row in rows(PAGE) if "frame" in row]
+SENT = {json.loads(re.findall(r'"type":("\w+")', one)[0]): shape_of(one) for way, one in WRITTEN if "from" in way}
+[REQUEST] = [shape_of(one) for way, one in WRITTEN if way == "to the server"]
+SITE = "https://shop.example"
+
+
+class Program:
+    """It keeps a copy of the live state, and lets nothing pass that the page does not say."""
+
+    def __init__(self, socket: WebsocketCommunicator) -> None:
+        self.socket, self.kinds = socket, list[str]()
+        self.epoch, self.fields = "", list[str]()
+        self.seqs, self.rows = dict[str, int](), dict[str, dict[int, dict[str, Any]]]()
+
+    async def ask(self, **words: Any) -> None:
+        request = {"type": "subscribe"} | words
+        assert list(REQUEST.misfits(request, "request")) == []
+        await self.socket.send_json_to(request)
+
+    async def next(self, kind: str) -> dict[str, Any]:
+        """The next frame of a kind. All others are read too."""
+        while True:
+            message = await self.socket.receive_from(timeout=DEADLINE_SECONDS)
+            text = zlib.decompress(message) if isinstance(message, bytes) else message
+            frame: dict[str, Any] = json.loads(text)
+            assert list(SENT[frame["type"]].misfits(frame, frame["type"])) == []
+            self.kinds.append(frame["type"])
+            await self.take(frame)
+            if frame["type"] == kind:
+                return frame
+
+    async def take(self, frame: dict[str, Any]) -> None:
+        name = frame.get("contract", "")
+        if frame["type"] == "snapshot":
+            self.epoch, self.fields = frame["epoch"], frame["fields"]
+            self.seqs[name] = frame["seq"]
+            rows = [dict(zip(self.fields, row, strict=False)) for row in zip(*frame["columns"], strict=True)]
+            self.rows[name] = dict(zip(frame["numbers"], rows, strict=True))
+        elif frame["type"] == "delta" and frame["epoch"] == self.epoch and self.holds(frame):
+            self.seqs[name] = frame["seq"]
+            for number, *parts in frame["changes"]:
+                told = dict(zip([self.fields[field] for field in parts[::2]], parts[1::2], strict=True))
+                self.rows[name].setdefault(number, {}).update(told)
+                if not told:
+                    del self.rows[name][number]
+        elif frame["type"] == "delta":
+            await self.ask(contracts="*", since=self.since)
+
+    def holds(self, delta: dict[str, Any]) -> bool:
+        return delta["contract"] in self.seqs and delta["prev"] <= self.seqs[delta["contract"]]
+
+    @property
+    def since(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "seqs": {**self.seqs}}
+
+    @property
+    def stations(self) -> dict[str, Any]:
+        return {f"{one['feed']}/{one['station_id']}": one for rows in self.rows.values() for one in rows.values()}
+
+    def bikes(self, number: int) -> int:
+        bikes: int = self.stations[f"simulator/lyon-{number}"]["bikes"]
+        return bikes
+
+
+@asynccontextmanager
+async def connected(path: str = "/ws/stations/", *, origin: str = SITE) -> AsyncIterator[Program]:
+    headers = [(b"host", b"shop.example"), (b"origin", origin.encode())]
+    socket = WebsocketCommunicator(build_application(), path, headers=headers)
+    socket.scope["scheme"] = "wss"
+    allowed, _code = await socket.connect(timeout=DEADLINE_SECONDS)
+    if not allowed:
+        raise PermissionError(origin)
+    try:
+        yield Program(socket)
+    finally:
+        await socket.disconnect(timeout=DEADLINE_SECONDS)
+
 
 STATION = "simulator/lyon-7"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eventbus import Event, testing
+from eventbus import testing
 from eventbus.testing import Scenario, fault_injection, fixtures
 from tests import factories, shop_fixtures
 from tests.reference import signatures
@@ -28,13 +28,6 @@ def test_the_page_has_every_name_of_the_kit() -> None:
     assert names_of_one(testing.__all__, methods_of(Scenario)) == set()
 
 
-def test_a_name_that_only_one_of_them_has_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Scenario, "wait", lambda self: None, raising=False)
-    fewer = [name for name in testing.__all__ if name != "Crash"]
-
-    assert names_of_one([*fewer, "shuffle"], methods_of(Scenario)) == {"Crash", "shuffle", "Scenario.wait"}
-
-
 @pytest.mark.parametrize("name", [*FUNCTIONS, *PUBLIC])
 def test_the_page_and_the_parameters_agree(name: str) -> None:
     parameters = signatures.parameters_of((FUNCTIONS | PUBLIC)[name])
@@ -42,38 +35,13 @@ def test_the_page_and_the_parameters_agree(name: str) -> None:
     assert list(signatures.differences(name, BELOW[name], parameters)) == []
 
 
-def test_a_parameter_that_only_one_of_them_has_is_found() -> None:
-    def settle(
-        *events: Event, only: Collection[str] | None = None, raise_errors: bool = False, rounds: int = 9
-    ) -> None:
-        pass
-
-    assert sorted(signatures.differences("settle", BELOW["settle"], signatures.parameters_of(settle))) == [
-        "settle(raise_errors): its default is False, and the page says `True`",
-        "settle: rounds is a parameter, and is not on the page",
-    ]
-
-
 def test_the_page_has_every_fixture_and_no_other() -> None:
     assert named(PAGE, "fixture").keys() == set(fixtures_in(*SOURCES))
-
-
-def test_a_planted_fixture_is_found() -> None:
-    planted = "@pytest.fixture\ndef parcel():\n    return 1\n"
-
-    assert set(fixtures_in(*SOURCES, planted)) - named(PAGE, "fixture").keys() == {"parcel"}
 
 
 def test_the_page_has_every_factory_and_mark(request: pytest.FixtureRequest) -> None:
     assert factory_differences() == set()
     assert mark_differences(request.config.getini("markers")) == set()
-
-
-def test_a_new_factory_and_a_new_mark_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(factories, "LetterFactory", object, raising=False)
-
-    assert factory_differences() == {"LetterFactory"}
-    assert mark_differences(["bus_letters(name): a new one", "kafka: another's"]) == {"bus_letters", "bus_groups"}
 
 
 # --- how it is found out -------------------------------------------------------------------------------------------
