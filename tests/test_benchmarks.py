@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import ROOT, main, verdict
-from benchmarks.measure import ROUNDS_MIN, Goal, Row, side_by_side
-from benchmarks.plan import names, wanted
+from benchmarks.measure import Goal, Row, side_by_side
+from benchmarks.plan import wanted
 from eventbus import registry
 from eventbus.backends import outbox_offsets
 from eventbus.consuming import due_work
@@ -25,50 +25,6 @@ def test_twice_the_rate_and_half_the_time_are_both_twice_as_fast() -> None:
 
     assert (rates.ratio, rates.met) == (2.0, True)
     assert (times.ratio, times.met) == (2.0, True)
-
-
-def test_the_worst_is_the_lowest_rate_and_the_longest_time_without_the_warm_up() -> None:
-    figures = [999.0, 1.0, 2.0, 3.0, 4.0, 5.0]
-
-    assert compared(figures, figures, unit="events/s").worst == 1.0
-    assert compared(figures, figures, unit="ms").worst == 5.0
-    assert compared(figures, figures, unit="ms").median == 3.0
-
-
-def test_both_sides_take_turns() -> None:
-    turns: list[str] = []
-
-    def turn(side: str) -> float:
-        turns.append(side)
-        return 1.0
-
-    side_by_side("a", lambda: turn("ours"), peer=lambda: turn("peer"), unit="ms", beside="b", goal=Goal(), **PLACE)
-
-    assert turns == ["ours", "peer"] * 6
-
-
-def test_what_does_not_grow_is_compared_too() -> None:
-    assert compared([0.0] * 9, [0.0] * 9, unit="MB grown").ratio == 1.0
-    assert compared([0.0] * 9, [2.0] * 9, unit="MB grown").ratio > 1.0
-
-
-def test_too_few_rounds_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least 5"):
-        compared([1.0] * 9, [1.0] * 9, unit="ms", rounds=ROUNDS_MIN - 1)
-
-
-@pytest.mark.parametrize(
-    ("goal", "met"),
-    [
-        (Goal(worst_at_most=4), True),
-        (Goal(worst_at_most=3.9), False),
-        (Goal(at_most=3), True),
-        (Goal(at_most=2), False),
-        (Goal(at_least=4), False),
-    ],
-)
-def test_a_goal_for_the_figure_itself(goal: Goal, met: bool) -> None:
-    assert goal.met(median=3, worst=4, ratio=1) is met
 
 
 def test_a_misspelt_name_measures_nothing_and_leaves_the_last_figures_alone(
@@ -92,13 +48,6 @@ def test_a_missing_row_fails_the_run_and_an_unmet_goal_only_when_asked(capsys: p
     assert verdict(rows, only="", strict=True) == 1
     assert verdict(rows[1:], only="", strict=False) == 1
     assert "missing: " in capsys.readouterr().err
-
-
-def test_a_firm_goal_that_is_not_met_fails_any_run_and_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    [broken, *rest] = unmet(firm=True)
-
-    assert verdict([broken, *(row | {"met": True} for row in rest)], only="", strict=False) == 1
-    assert capsys.readouterr().err == f"not met: {broken['name']} on {broken['database']}, <= 1\n"
 
 
 @pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
@@ -133,10 +82,6 @@ def statements_of_the_hand(vendor: str) -> dict[str, str]:
     return {name: text.format(**found["DIALECTS"][vendor]) for name, text in texts.items()} | {
         "NOTE": found["NOTE"][vendor]
     }
-
-
-def test_every_plan_has_a_name_of_its_own() -> None:
-    assert len(set(names())) == len(names())
 
 
 def unmet(*, firm: bool) -> list[dict[str, object]]:

@@ -3,10 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
-from tests import free_ports as module
-from tests.free_ports import PORTS, free_ports
 from tests.live_site import ROOT
 
 CHOOSE = "from tests.free_ports import free_ports; print(*(port for _ in range(100) for port in free_ports(3)))"
@@ -25,13 +21,3 @@ def test_processes_that_choose_at_the_same_time_never_get_the_same_port() -> Non
 
     chosen = [port for ports in given for port in ports]
     assert len(set(chosen)) == PROCESSES * 300
-
-
-def test_one_process_is_not_given_a_port_again_while_its_server_may_still_start(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    [first] = free_ports(1)
-    choices = iter([first, PORTS.stop - 10, *range(PORTS.start, PORTS.stop)])
-    monkeypatch.setattr(module.SystemRandom, "randrange", lambda *_: next(choices))
-
-    assert free_ports(1) != [first]

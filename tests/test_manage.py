@@ -4,10 +4,8 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import django
@@ -159,21 +157,6 @@ def test_a_file_that_is_no_database_is_named_as_what_is_wrong(tmp_path: Path) ->
     assert "Traceback" not in told.stderr
 
 
-def test_what_a_database_refuses_for_another_reason_is_told_in_full(tmp_path: Path) -> None:
-    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path)}
-    with closing(sqlite3.connect(tmp_path / "mcommerce.sqlite3")) as database:
-        database.execute("CREATE TABLE products_product (id)")
-        database.commit()
-
-    told = subprocess.run(
-        [sys.executable, "manage.py", "migrate"], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
-
-    assert told.returncode == 1
-    assert "Traceback" in told.stderr
-    assert told.stderr.endswith('table "products_product" already exists\n')
-
-
 def test_a_fault_of_the_code_in_a_good_database_is_told_in_full(tmp_path: Path) -> None:
     code = (
         "import sys; from unittest import mock; import manage; from mcommerce.readiness import health_pages as health;"
@@ -219,22 +202,3 @@ def test_a_command_whose_reader_has_seen_enough_ends_and_says_nothing(tmp_path: 
         os.close(end)
 
     assert (told.returncode, told.stderr) == (141, "")
-
-
-def test_a_command_that_says_nothing_needs_nowhere_to_say_it(tmp_path: Path) -> None:
-    line = ["sh", "-c", '"$0" manage.py shell --verbosity=0 --command pass >&-', sys.executable]
-    environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path)}
-
-    told = subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True)
-
-    assert (told.returncode, told.stderr) == (0, "")
-
-
-def test_a_connection_that_broke_is_no_reader_who_has_seen_enough(tmp_path: Path) -> None:
-    code = (
-        "import runpy; from unittest import mock; from django.core import management;"
-        "management.execute_from_command_line = mock.Mock(side_effect=BrokenPipeError('a connection'));"
-        "runpy.run_path('manage.py', run_name='__main__')"
-    )
-
-    assert python(tmp_path, code).stderr.endswith("BrokenPipeError: a connection\n")

@@ -28,7 +28,7 @@ from tests.postgres import PostgresMissing, stoppable_cluster, temporary_cluster
 from tests.temporary_folders import throwaway_folder
 from tests.waiting import START_SECONDS
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.sites
 
 TOLD_SECONDS = 10.0  # promised for a fault and for its end
 LOADED = 3.0  # times as long on a machine that runs other tests beside this one
@@ -123,18 +123,6 @@ def test_a_full_disk_of_uploads_is_told_and_its_end_too(on_sqlite: Server) -> No
     assert on_sqlite.detail("disk") == f"{media} cannot be written: No space left on device"
     filler.unlink()
     on_sqlite.says(200)
-
-
-def test_a_full_disk_of_the_database_is_told_and_its_end_too(prepared: Path, tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "size=12m") as disk:
-        site = LiveSite(tmp_path, {"VAR_DIR": str(disk), "DATABASE_URL": f"sqlite:///{disk}/site.sqlite3"})
-        shutil.copy(prepared, disk / "site.sqlite3")
-        with running(site) as server:
-            filler = fill(disk)
-            server.says(503, "disk")
-
-            filler.unlink()
-            server.says(200)
 
 
 def test_a_write_lock_that_another_program_holds_is_told_and_its_end_too(on_sqlite: Server) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -118,6 +117,7 @@ def test_make_run_serves_the_shop_and_the_stations_until_ctrl_c(tmp_path: Path) 
     assert (tmp_path / "mcommerce.sqlite3").exists(), "the data stays"
 
 
+@pytest.mark.sites
 def test_without_make_the_typed_lines_serve_them_too(tmp_path: Path) -> None:
     """Word for word, at other ports, as the page says below. The packages are those of the tests."""
     clone = copy_project(tmp_path / "clone")
@@ -134,20 +134,6 @@ def test_without_make_the_typed_lines_serve_them_too(tmp_path: Path) -> None:
 
     assert (clone / "var/mcommerce.sqlite3").exists(), "the data stays in var/"
     assert "`runserver 8010`" in README
-
-
-def test_what_ignores_ctrl_c_is_found_and_killed_at_the_end(tmp_path: Path) -> None:
-    port, *_ = free_ports(3)
-    server, log = f"-m http.server --bind 127.0.0.1 {port}", tmp_path / "log"
-
-    with typed(f"{sys.executable} {server} & wait", tmp_path, log, {}) as process:  # sh hides Ctrl-C from its jobs
-        served(f"http://127.0.0.1:{port}/", process, log)
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait(DEADLINE_SECONDS)
-        running, taken = left_over(process.pid, [port])
-
-    assert server in running and taken == f"port {port}: Address already in use"
-    assert until(lambda: not left_over(process.pid, [port]), DEADLINE_SECONDS)
 
 
 def python_with_our_packages(folder: Path) -> Path:
@@ -194,13 +180,6 @@ def test_make_knows_each_target_and_would_begin_this(target: str, begins: str) -
     [line] = [line for line in TARGETS.splitlines() if line.startswith(f"make {target} ")]
 
     assert re.search(begins, said(line.replace("make", f"{MAKE} --dry-run", 1)))
-
-
-def test_the_targets_are_all_tried() -> None:
-    names = [shlex.split(line, comments=True) for line in TARGETS.splitlines()]
-
-    assert names == [["make", one] for one in ("test", "test-all", "lint", "kafka", "bench", "screenshots")]
-    assert "--brokers 3" in said(f"{MAKE} --dry-run kafka BROKERS=3")
 
 
 def test_the_line_for_kafka_is_the_one_that_make_kafka_prints() -> None:

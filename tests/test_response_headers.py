@@ -12,7 +12,6 @@ import pytest
 
 from mcommerce.payment.sandbox_process import start_sandbox_provider
 from mcommerce.web.response_headers import ALWAYS
-from stations import simulator
 from tests.free_ports import free_ports
 from tests.live_site import ROOT
 from tests.test_settings import DEPLOYED, python
@@ -158,18 +157,6 @@ def test_the_stand_in_for_the_payment_company_tells_as_much(tmp_path: Path, sett
 
     assert told.get_all("X-Content-Type-Options") == ["nosniff"]
     assert len(told.get_all("Permissions-Policy") or []) == 1
-    names_itself(told)
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT"])
-def test_the_simulated_feed_tells_as_much(method: str) -> None:
-    feed = simulator.serve(port=0)
-    try:
-        _, told = ask(int(feed.url.rpartition(":")[2]), method, "/nothing", {})
-    finally:
-        feed.close()
-
-    assert told.get_all("X-Content-Type-Options") == ["nosniff"]
     names_itself(told)
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.stations.map_files import write_map_file
-
 ROOT = Path(__file__).resolve().parent.parent
 PRINT = "from django.conf import settings; print(settings.{name})"
 DEPLOYED = {
@@ -84,33 +82,6 @@ print(len(read), [keys for keys in read.values() if len(keys) > 1 or "" in keys]
     assert told.stdout.splitlines() == ["80 []"], told.stderr
     assert list(tmp_path.glob("*.new")) == []
     assert [path.name for path in tmp_path.iterdir() if path.stat().st_mode & 0o077] == []
-
-
-def test_runserver_is_daphnes(tmp_path: Path) -> None:
-    told = python(tmp_path, "from django.core.management import get_commands as got; print(got()['runserver'])")
-
-    assert told.stdout.strip() == "mcommerce.daphne", told.stderr
-
-
-def test_what_serves_no_browser_by_daphne_holds_no_twisted(tmp_path: Path) -> None:
-    told = python(tmp_path, "import sys, mcommerce.asgi; print('twisted' in sys.modules)")
-
-    assert told.stdout.strip() == "False", told.stderr
-
-
-def test_what_a_thousand_sockets_make_and_let_go_of_has_nobody_wait_for_a_look_at_everything(tmp_path: Path) -> None:
-    code = """
-import gc, mcommerce.asgi
-looked_at = []
-gc.callbacks.append(lambda phase, told: looked_at.append(told["generation"]))
-for tick in range(200):
-    made = [[socket] for socket in range(10_000)]
-    del made
-print(gc.get_freeze_count() > 10_000, looked_at)
-"""
-    told = python(tmp_path, code)
-
-    assert told.stdout.strip() == "True []", told.stderr
 
 
 def test_what_the_database_url_asks_of_postgresql_goes_before_ours_but_locks_are_let_go_of(tmp_path: Path) -> None:
@@ -236,14 +207,6 @@ def test_a_wrong_value_is_refused_with_its_remedy(tmp_path: Path, environment: d
 
     assert refused.returncode
     assert told in refused.stderr
-
-
-def test_a_map_file_and_tiles_at_once_are_refused(tmp_path: Path) -> None:
-    tiles = {"STATIONS_TILE_URL": "/{z}/{x}/{y}.png", "STATIONS_TILE_ATTRIBUTION": "© Somebody"}
-
-    refused = python(tmp_path, "", STATIONS_MAP_FILE=str(write_map_file(tmp_path / "city.pmtiles")), **tiles)
-
-    assert "unset one of them" in refused.stderr
 
 
 @pytest.mark.parametrize(

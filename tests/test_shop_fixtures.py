@@ -11,7 +11,6 @@ from mcommerce.accounts.models import User
 from mcommerce.events import OrderPaid, OrderPlaced, StockReserved
 from mcommerce.orders.models import Order
 from mcommerce.products.models import Product
-from tests.factories import CustomerFactory, ProductFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -40,19 +39,3 @@ def test_an_order_of_a_customer_who_signed_in_is_theirs(
     assert order.number in client.get(reverse("orders:list")).content.decode()
     assert [event.order_id for event in published_events(OrderPlaced)] == [order.id]
     assert published_events(StockReserved) == []
-
-
-def test_a_factory_takes_each_field_and_makes_no_two_alike() -> None:
-    first, second = ProductFactory(price=500, pieces=7), ProductFactory(pieces=0)
-
-    assert (first.price, first.stock.on_hand) == (500, 7)
-    assert first.sku != second.sku and first.slug != second.slug
-    assert CustomerFactory().email != CustomerFactory(name="Grace Hopper").email
-
-
-def test_a_customer_with_a_password_signs_in(client: Client) -> None:
-    customer = CustomerFactory(password="difference engine no. 2")
-
-    client.post("/accounts/sign-in/", {"login": customer.email, "password": "difference engine no. 2"})
-
-    assert client.session["_auth_user_id"] == str(customer.id)

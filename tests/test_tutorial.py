@@ -13,16 +13,6 @@ import pytest
 from tests.page_reader import DEADLINE_SECONDS, Reader
 from tests.waiting import until
 
-# Tests of modules that share a page, the bus or a reference with the new one.
-NEIGHBOURS = (
-    "tests/mcommerce/slots",
-    "tests/mcommerce/orders/test_socket.py",
-    "tests/journeys/test_an_order.py",
-    "tests/reference/test_bus_page_code.py",
-    "tests/reference/test_events_page.py",
-    "tests/reference/test_site_page.py::test_each_name_that_a_document_uses_is_in_the_reference",
-)
-
 # Somebody orders a vase, and the provider's word that it is paid comes. Nobody handles it yet.
 BUY = """
 from uuid import uuid4
@@ -78,13 +68,6 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Student:
 
 def test_the_house_finds_nothing_wrong_with_the_module(reader: Student) -> None:
     reader.find_nothing_wrong("loyalty")
-
-
-def test_the_tests_of_other_modules_do_not_mind_the_module(reader: Student) -> None:
-    """Pages, sockets, mails and references that are compared exactly, with a fragment and a mail more in the site."""
-    told = reader.attempt(f".venv/bin/python -m pytest -q -x {' '.join(NEIGHBOURS)}")
-
-    assert told.returncode == 0, told.stdout
 
 
 def test_the_texts_of_the_module_are_french_too(reader: Student) -> None:

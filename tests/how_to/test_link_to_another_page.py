@@ -101,17 +101,6 @@ def test_the_links_of_a_mail_lead_the_customer_to_the_pages(
     assert [page.resolver_match.view_name for page in pages] == ["products:detail", "orders:order", "stations:station"]
 
 
-def test_the_links_of_the_template_lead_there_too(placed: Order, product: Product, station: Station) -> None:
-    addresses = re.findall(r'href="([^"]+)"', drawn(product, placed, station))
-
-    names = [resolve(address).view_name for address in addresses]
-    assert names == ["products:detail", "orders:order", "stations:station"]
-
-
-def test_a_title_becomes_a_link_and_is_escaped(links: ModuleType) -> None:
-    assert links.product_link(slug="vase", title="<b>") == '<a href="/products/vase/">&lt;b&gt;</a>'
-
-
 def test_who_is_not_the_customer_gets_a_404(placed: Order) -> None:
     assert Client().get(address_of("orders:order", placed.id)).status_code == 404
 

@@ -36,6 +36,7 @@ def test_every_role_of_the_operations_page_is_started() -> None:
     assert roles == set(re.findall(r"docker-entrypoint (\w+)", PAGE))
 
 
+@pytest.mark.sites
 def test_in_memory_each_role_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
     terminals = Terminals(tmp_path)
     terminals.type("")
@@ -47,6 +48,7 @@ def test_in_memory_each_role_runs_in_a_process_of_its_own(tmp_path: Path) -> Non
     assert terminals.misfits() == []
 
 
+@pytest.mark.sites
 def test_over_kafka_the_relay_is_a_process_too(tmp_path: Path, kafka: str) -> None:
     terminals = Terminals(tmp_path, kafka)
     terminals.type("")

@@ -159,19 +159,6 @@ def test_a_test_runs_each_block(page: Path) -> None:
     assert unclaimed(page, page.read_text()) == []
 
 
-def test_every_place_that_is_named_holds_a_block_of_its_page() -> None:
-    found = {page: {body(one.text) for one in blocks_in((ROOT / page).read_text())} for page in KEPT}
-    empty = [
-        (page, place)
-        for page, places in KEPT.items()
-        for place in places
-        if not any(body(held) in found[page] for held in texts_at(place))
-    ]
-
-    assert empty == []
-    assert not KEPT.keys() & TYPED.keys()
-
-
 @pytest.mark.parametrize(
     ("page", "planted", "complaint"),
     [
