@@ -52,15 +52,6 @@ def test_an_empty_environment_is_a_closed_local_site_with_a_key_of_its_own(tmp_p
     assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
 
 
-def test_a_key_whose_file_was_left_empty_is_made_anew(tmp_path: Path) -> None:
-    (tmp_path / "secret_key").touch()  # as by a process that was killed before it wrote
-
-    first, second = (python(tmp_path, PRINT.format(name="SECRET_KEY")) for _ in range(2))
-
-    assert first.stdout.strip() == second.stdout.strip() == (tmp_path / "secret_key").read_text() > "", first.stderr
-    assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0
-
-
 def test_processes_that_begin_together_have_the_same_keys(tmp_path: Path) -> None:
     code = """
 from collections import defaultdict
@@ -222,14 +213,6 @@ def test_tiles_may_lie_at_one_other_site_or_at_ours(tmp_path: Path, address: str
     told = python(tmp_path, sources, STATIONS_TILE_URL=address, STATIONS_TILE_ATTRIBUTION="© Somebody")
 
     assert told.stdout.strip() == f"""{["'self'", "data:", *allowed]} {["'self'", *allowed]}""", told.stderr
-
-
-def test_a_failpoint_of_the_chosen_backend_can_be_armed(tmp_path: Path) -> None:
-    kafka = {"EVENTBUS_BACKEND": "kafka", "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
-
-    armed = python(tmp_path, "", EVENTBUS_FAILPOINTS="append.acknowledged=kill", **kafka)
-
-    assert armed.returncode == 0, armed.stderr
 
 
 def test_a_deployed_site_speaks_only_https_and_keeps_its_cookies_to_it(tmp_path: Path) -> None:

@@ -62,13 +62,6 @@ def test_a_folder_that_is_full_is_told_in_one_sentence(tmp_path: Path) -> None:
     assert "No space left on device. Let this user write there, or name another folder" in told.stderr
 
 
-def test_a_database_in_a_folder_that_takes_nothing_is_told_by_its_own_setting(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "ro") as disk:
-        told = start("manage", VAR_DIR=str(tmp_path / "var"), DATABASE_URL=f"sqlite:///{disk}/shop.sqlite3")
-
-    assert told.stderr.startswith(f"DATABASE_URL keeps its files in {disk}, and {disk}/shop.sqlite3 cannot be used")
-
-
 def start(role: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """What a role of the image says that cannot start."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -59,11 +59,3 @@ def test_links_in_mails_hold_whether_the_sites_address_ends_with_a_slash_or_not(
     told = python(tmp_path, code, **DEPLOYED | {"SITE_URL": written})
 
     assert told.stdout.startswith(f"{written.rstrip('/')}/orders/0000"), told.stderr
-
-
-def test_a_site_keeps_a_century_of_stations_and_still_finds_its_oldest_day(tmp_path: Path) -> None:
-    days = {f"STATIONS_{name}_DAYS": "36600" for name in ("FORECAST", "HISTORY", "HISTORY_HOURS")}
-
-    kept = python(tmp_path, "from stations.forecast.audit import _oldest; print(_oldest().year)", **days)
-
-    assert kept.stdout.startswith("19"), kept.stderr

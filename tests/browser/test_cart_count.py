@@ -3,18 +3,11 @@
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import checkout_pages
 from tests.browser.cart_pages import fill_cart, have_cart
 from tests.live_site import LiveSite
 
 pytestmark = pytest.mark.viewports
 
-CANCEL = """
-from uuid import UUID
-from eventbus import clock
-from mcommerce.orders.services import lifecycle
-lifecycle.cancel_by_customer(order_id=UUID("{order_id}"), now=clock.now())
-"""
 EMPTY = "from mcommerce.orders.models import CartLine; CartLine.objects.all().delete()"
 COME_BACK = """
 Object.defineProperty(document, "hidden", {value: false, configurable: true});
@@ -38,16 +31,6 @@ def test_what_another_tab_puts_into_the_cart_is_counted_here(page: Page, live_si
     expect(count(page)).to_have_text("3")
     expect(page.locator(".cart-link")).to_have_accessible_name("Cart 3 things in the cart")
     expect(page.locator(".cart-link")).to_be_focused()
-
-
-def test_what_a_cancelled_order_gives_back_is_counted_on_its_open_page(page: Page, live_site: LiveSite) -> None:
-    checkout_pages.place_order(page, live_site)
-    expect(count(page)).to_have_count(0)
-
-    order_id = page.url.rstrip("/").rpartition("/")[2]
-    live_site.manage("shell", "--verbosity=0", "--command", CANCEL.format(order_id=order_id))
-
-    expect(count(page)).to_have_text("3")
 
 
 def test_who_comes_back_to_a_page_sees_what_the_cart_holds_now(page: Page, live_site: LiveSite) -> None:

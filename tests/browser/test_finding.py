@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.finding_pages import CITY, LOCATED, PHONE, in_module, see_live, stations_of
+from tests.browser.finding_pages import CITY, LOCATED, PHONE, see_live, stations_of
 from tests.live_site import LiveSite
 
 pytestmark = pytest.mark.viewports
@@ -26,21 +26,6 @@ def test_search_map_and_nearest_station_are_on_the_first_screen_of_a_phone(open_
         box = page.locator(part).bounding_box()
         assert box and box["y"] + box["height"] <= 740, part
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-
-
-def test_tables_and_news_are_tabs_that_keys_open(page: Page, live_site: LiveSite) -> None:
-    see_live(page)
-    tab = page.get_by_role("tab", selected=True)
-    expect(tab).to_have_text("Stations")
-
-    tab.focus()
-    page.keyboard.press("ArrowRight")
-
-    expect(page.get_by_role("tab", selected=True)).to_have_text("Cities")
-    expect(page.get_by_role("tab", selected=True)).to_be_focused()
-    expect(page.get_by_role("tabpanel")).to_have_count(1)
-    expect(page.locator("#cities")).to_be_visible()
-    assert page.url.endswith("#tab=cities")
 
 
 def test_without_javascript_every_section_and_every_station_is_there(open_page, live_site: LiveSite) -> None:
@@ -121,24 +106,6 @@ def test_favourites_stay_on_this_device_until_they_are_removed(open_page, live_s
     page.locator("#favourites-clear").click()
     expect(page.locator("#favourites")).to_be_hidden()
     assert page.evaluate("localStorage.length") == 0
-
-
-def test_an_empty_favourite_names_others_nearby(page: Page, live_site: LiveSite) -> None:
-    see_live(page)
-    body = """
-      const of_all = {contract: "x", lng: 0, status: "OPEN", electrical: 0, stands: 1, bad: ""};
-      const station = (id, lat, bikes) => [id, {...of_all, id, name: id, lat, bikes}];
-      const stations = [station("mine", 0, 0), station("near", 0.001, 3), station("void", 0.0005, 0)];
-      const world = {stations: new Map([...stations, station("far", 1, 3)])};
-      const kept = new Map([["mine", {id: "mine", name: "mine"}]]);
-      const favourites = Object.assign(new EventTarget(), {kept, has: () => true});
-      const section = document.getElementById("favourites");
-      const panel = new m.FavouritesPanel(section, {world, favourites, href: () => "#"});
-      panel.show();
-      return [...panel.list.querySelectorAll(".stand__others a")].map((link) => link.textContent);
-    """
-
-    assert in_module(page, "favourites_panel.js", body) == ["near"]
 
 
 def test_a_stations_page_shows_its_neighbours_live_and_keeps_a_favourite(page: Page, live_site: LiveSite) -> None:

@@ -56,19 +56,6 @@ def test_the_fragment_changes_alone_and_the_reader_keeps_their_place(page: Page,
     assert page.locator("#order-now").get_attribute("data-same") == "yes", "the order itself was not replaced"
 
 
-def test_the_fragment_stays_when_the_order_changes_and_the_visitor_reads_french(open_page, live_site: LiveSite) -> None:
-    page = open_page(locale="fr-FR")
-    checkout_pages.place_order(page, live_site)
-    grant(page, live_site)
-    expect(page.locator("#points-worth")).to_have_text(re.compile("1,90.€"))
-
-    page.locator("#points-spend").focus()
-    page.locator("#cancel").click()
-
-    expect(page.locator("#order-now")).to_have_attribute("data-final", "")
-    expect(page.locator("#points-worth")).to_have_text(re.compile("1,90.€"))
-
-
 def test_without_its_socket_the_page_asks_for_the_fragment(page: Page, live_site: LiveSite) -> None:
     opened: list[WebSocketRoute] = []
 

@@ -65,21 +65,6 @@ def test_a_finger_that_begins_on_the_map_scrolls_the_page(open_page, live_site: 
     until(lambda: page.evaluate("scrollY") > before + 50, "the page scrolled", seconds=10)
 
 
-@pytest.mark.viewports
-@pytest.mark.parametrize("query", ["", f"?contract={page_states.CONTRACT}"], ids=["world", "city"])
-def test_after_zooming_out_a_key_leads_home(page: Page, live_site: LiveSite, query: str) -> None:
-    see_live(page, DASHBOARD + query)
-    page.locator("#map canvas.maplibregl-canvas").focus()
-    page.keyboard.press("-")
-    page.keyboard.press("-")
-    expect(page).to_have_url(re.compile("#map="))
-
-    page.locator(".map__home").focus()
-    page.keyboard.press("Enter")
-
-    expect(page).to_have_url(live_site.url + DASHBOARD + query)
-
-
 TITLES = {  # of all cities, and of Lyon
     "en-GB": ("Bike stations, live · Mcommerce", "Lyon · Bike stations, live · Mcommerce"),
     "fr-FR": ("Stations de vélos, en direct · Mcommerce", "Lyon · Stations de vélos, en direct · Mcommerce"),
@@ -184,23 +169,3 @@ def test_a_deleted_remark_goes_from_every_open_page(open_page, live_site: LiveSi
     for page in (producer, dashboard):
         expect(page.locator("#remarks li")).to_have_count(0)
         expect(page.locator("#remarks-none")).to_be_visible()
-
-
-@pytest.mark.viewports
-def test_ten_calls_at_200_ms_are_ten_lines_of_the_log(page: Page, fresh_site: LiveSite) -> None:
-    steer(fresh_site, running=False)
-    see_live_producer(page)
-    before = page.locator("#polls tbody tr").count()
-
-    page.locator("#id_simulator_interval_ms").fill("200")
-    page.locator("#id_simulator_calls").fill("10")
-    page.locator("button[value=start]").click()
-
-    expect(page.locator("#polls tbody tr")).to_have_count(before + 10)
-    page.reload()
-    expect(page.locator("#polls tbody tr")).to_have_count(before + 10)
-
-
-def see_live_producer(page: Page) -> None:
-    page.goto(reverse("stations:producer"))
-    expect(page.locator("#connection")).not_to_have_attribute("data-state", "offline")

@@ -38,20 +38,6 @@ def test_the_nearest_are_those_of_a_reference_for_a_thousand_points(page: Page, 
             assert len({key for key, _ in found}) == len(found)
 
 
-def test_a_station_of_the_wrong_kind_is_not_the_nearest(open_page, live_site: LiveSite) -> None:
-    page = open_page(**LOCATED)
-    see_live(page)
-    expect(page.locator("#nearest-list .stand")).to_have_count(3)
-
-    page.get_by_role("radio", name="Free stands").check()
-
-    expect(page).to_have_url(re.compile("kind=places"))
-    for line in page.locator("#nearest-list .stand__what .small").all_inner_texts():
-        assert not line.endswith(" 0 free places")
-    page.go_back()
-    expect(page.get_by_role("radio", name="Bikes", exact=True)).to_be_checked()
-
-
 def test_the_location_is_in_no_request_no_frame_no_address_and_no_storage(open_page, live_site: LiveSite) -> None:
     page = open_page(**LOCATED)
     sent: list[str] = []
@@ -99,26 +85,6 @@ def test_no_permission_no_location_and_no_station_get_a_sentence_each(open_page,
     expect(far.locator("#nearest-told")).to_contain_text(
         re.compile(r"no station with a bike within 5 km. The nearest is .*km")
     )
-
-
-def test_keys_alone_find_the_nearest_from_the_map_and_from_a_searched_station(page: Page, live_site: LiveSite) -> None:
-    see_live(page)
-    expect(page.locator("#map")).to_have_attribute("data-renders", re.compile(r"\d"))  # it is loaded after the list
-    page.locator("#from-map").focus()
-    page.keyboard.press("Enter")
-    expect(page.locator("#nearest-told")).to_have_text("From the map’s centre:")
-    expect(page.locator("#nearest-list .stand")).to_have_count(3)
-
-    page.locator("#find").fill("zola")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    page.get_by_role("button", name="Nearest from here").press("Enter")
-
-    expect(page.locator("#nearest-told")).to_contain_text("ZOLA")
-    expect(page).to_have_url(re.compile("from="))
-    told = page.locator("#nearest-told").inner_text()
-    page.reload()
-    expect(page.locator("#nearest-told")).to_have_text(told)
 
 
 def test_only_a_station_whose_figures_are_fresh_is_offered(page: Page, live_site: LiveSite) -> None:

@@ -101,15 +101,6 @@ def test_a_page_waits_for_a_server_of_its_own_release(page: Page, live_site: Liv
     assert len(sockets) == 2
 
 
-def test_a_page_whose_address_asks_too_much_waits_before_it_asks_again(page: Page, live_site: LiveSite) -> None:
-    sockets = altered(page, lambda told, number: told)
-    see_live(page)
-
-    sockets[0].close(code=4429)
-
-    expect(page.locator("#connection")).to_contain_text(re.compile(r"again in (1?[5-9]|1[0-6]) seconds"))
-
-
 def test_a_page_whose_request_is_refused_says_why_and_loads_no_longer(page: Page, live_site: LiveSite) -> None:
     def ask_too_much(socket: WebSocketRoute) -> None:
         server = socket.connect_to_server()
