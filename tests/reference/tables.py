@@ -6,6 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "reference"
+PACKAGES = ("eventbus", "mcommerce", "stations", "outside")
 Row = dict[str, str]
 
 
@@ -45,3 +46,14 @@ def named(text: str, column: str) -> dict[str, Row]:
     names = [code(row[column]) for row in found]
     assert len(names) == len(set(names)), f"twice on the page: {[name for name in names if names.count(name) > 1]}"
     return dict(zip(names, found, strict=True))
+
+
+def sources() -> dict[str, str]:
+    """The source of each module of the project, by the module's name."""
+    paths = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    return {_module_of(path): path.read_text() for path in paths if "migrations" not in path.parts}
+
+
+def _module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

@@ -18,8 +18,7 @@ from tests.permissions import access_needs
 from tests.permissions.access_needs import Need
 from tests.reference import signatures
 from tests.reference.command_lines import BLOCK, INLINE
-from tests.reference.error_classes import sources
-from tests.reference.tables import ROOT, code, named, page, rows, sections
+from tests.reference.tables import ROOT, code, named, page, rows, sections, sources
 
 PACKAGES = ("eventbus", "mcommerce", "stations", "outside", "tests")
 SPELLED = re.compile(rf"\b(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
