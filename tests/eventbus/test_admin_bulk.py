@@ -15,7 +15,7 @@ from eventbus.ids import uuid7
 from eventbus.models import DeadLetter, IgnoredType, OperatorAction, ParkedEvent
 from tests.eventbus.bus_app import House, Mended, Unknown, open_house
 from tests.eventbus.busy_site import many, places
-from tests.eventbus.contract_repairs import NEW, give, learn, release_that_knows
+from tests.eventbus.contract.test_dead_letters import NEW, give, learn, release_that_knows
 from tests.eventbus.test_admin import listed, staff
 
 SHOWN, MORE = 105, 12  # a page of the desk holds a hundred

@@ -18,7 +18,7 @@ from tests.eventbus.bus_app import House, Noted
 from tests.eventbus.busy_site import threads
 from tests.waiting import DEADLINE_SECONDS, until
 
-pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+pytestmark = pytest.mark.postgresql(only=True)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from tests.waiting import until
 
 SLOW = ("slow", "snail")  # of two partitions, which take turns
 TIMEOUT = "terminating connection due to idle-in-transaction timeout"  # in PostgreSQL's words
-pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has nobody who could end a session")
+pytestmark = pytest.mark.postgresql(only=True)
 
 
 def test_who_idles_with_a_lock_is_ended_and_the_event_is_handled_at_its_only_attempt(house: House) -> None:

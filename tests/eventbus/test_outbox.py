@@ -15,7 +15,7 @@ from tests.eventbus.bus_app import House, Noted
 ENDS = ("Query", "Sync")  # what a client sends last, before it waits for the server
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+@pytest.mark.postgresql(only=True)
 def test_as_many_keys_as_a_whole_poll_tells_need_few_locks(house: House) -> None:
     """PostgreSQL keeps all locks of all sessions in a table of some thousands."""
     with transaction.atomic(), connection.cursor() as cursor:
@@ -41,7 +41,7 @@ def test_many_events_share_statements_also_where_nobody_counts_queries(
     assert OutboxRow.objects.count() == count
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no wire")
+@pytest.mark.postgresql(only=True)
 @pytest.mark.parametrize(("count", "statements"), [(1, 1), (20, 1), (ROWS_PER_STATEMENT + 1, 2)])
 def test_publishing_costs_one_round_trip_a_statement(house: House, tmp_path: Path, count: int, statements: int) -> None:
     with transaction.atomic():

@@ -13,7 +13,7 @@ from tests.eventbus.test_idle_sessions import same
 from tests.waiting import until
 
 OTHERS = [(f"chair {number}", 1) for number in range(20)]
-pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no such server")
+pytestmark = pytest.mark.postgresql(only=True)
 
 
 def run_into_the_timeout() -> None:

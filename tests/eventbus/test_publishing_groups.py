@@ -13,7 +13,7 @@ from tests.waiting import until
 GROUPS = ("house-a", "house-b")
 EVENTS, KEYS = 1_500, 300  # of a busy minute; each of the topic's 64 locks is wanted by many keys
 
-pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+pytestmark = pytest.mark.postgresql(only=True)
 
 
 def deadlocks() -> int:

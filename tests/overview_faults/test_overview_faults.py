@@ -93,8 +93,6 @@ def wrong_alerts(fault: Fault, fired: set[str]) -> Iterator[str]:
         yield f"other alerts fired: {sorted(more)}"
 
 
-pytestmark = pytest.mark.sites
-
 Open = Callable[..., Bench]
 
 
