@@ -53,13 +53,10 @@ test: install-dev ## what to run at each change: lint and tests, some ten minute
 	@exec $(PY) -m pytest
 
 test-all: install-dev ## before a release: what takes minutes as well (docs/testing.md says what that is)
-test-all: export CONTAINERS := 1
-test-all: export FUZZ_EVERYTHING := 1
-test-all:
 	@exec $(PY) -m pytest -m ""
 
 fuzz: install-dev ## ask every route and form with all that nobody should write, the admin's as well (DATABASE_URL for PostgreSQL)
-	$(PY) -m pytest -m fuzz tests/mcommerce/test_bad_input.py -s
+	$(PY) -m pytest -m fuzz -n0 -s tests/mcommerce/test_bad_input.py
 
 sweep: install-dev ## end the process, the connection, a handler or a thread at every failpoint, by twenty seeds
 	$(PY) -m tests.sweep --seeds 20
@@ -79,14 +76,14 @@ days: install-dev ## walk random days in the shop, others each time: RANDOM_DAYS
 days: export RANDOM_DAYS ?= 1000
 days: export RANDOM_SEED ?= $(shell date +%s)
 days:
-	$(PY) -m pytest tests/journeys/test_shop_machine.py -k keeps_its_promises -s
+	$(PY) -m pytest -m days -n0 -s tests/journeys/test_shop_machine.py -k keeps_its_promises
 
 containers: install-dev ## run the services of compose.yaml without Docker, in namespaces of their own (Linux, as root), and try what strangers could
-	$(PY) -m pytest -m containers tests/containers tests/test_image.py
+	$(PY) -m pytest -m containers -n0
 
 FORGOTTEN ?= 60
 drill: install-dev ## restore a backup of the whole site over Kafka and PostgreSQL, as the manual says, and tell what it took (FORGOTTEN=60 orders)
-	FORGOTTEN_ORDERS=$(FORGOTTEN) $(PY) -m pytest tests/test_backup.py -m kafka -s -q
+	FORGOTTEN_ORDERS=$(FORGOTTEN) $(PY) -m pytest -m kafka -n0 -s -q tests/test_backup.py
 
 rolling: install-dev ## measure what a deploy costs: four workers under 500 events a second, then a change of protocol
 	$(PY) -m tests.rolling
@@ -95,7 +92,7 @@ rolling: install-dev ## measure what a deploy costs: four workers under 500 even
 traces: install-dev ## play a hundred random days in memory and over Kafka: they must end the same (RANDOM_DAYS, RANDOM_SEED)
 traces: export RANDOM_DAYS ?= 100
 traces:
-	$(PY) -m pytest tests/journeys/test_same_end.py -k end_the_same -s
+	$(PY) -m pytest -m days -n0 -s tests/journeys/test_same_end.py -k end_the_same
 
 MUTANTS ?= 100
 mutants: install-dev $(VENV)/.mutants ## change the code in small ways and tell which changes no test notices (MUTANTS=100 of each part, PART=stock)
