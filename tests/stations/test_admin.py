@@ -3,6 +3,8 @@
 from time import perf_counter
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import OperationalError
 from django.urls import reverse
 
 from stations.events import Kind
@@ -67,3 +69,18 @@ def test_lists_are_narrowed_without_asking_the_whole_table_what_it_holds(
     assert not [query["sql"] for query in asked if "DISTINCT" in query["sql"]]
     other = dict.fromkeys(filters, "nobody")
     assert admin_client.get(address, other).context["cl"].result_count == 0
+
+
+def test_no_history_tells_of_a_deletion_that_failed(
+    admin_client, a_poll_and_a_remark: Remark, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(_ids: object) -> None:
+        raise OperationalError("the disk is full")
+
+    monkeypatch.setattr(recording, "delete_remarks", fail)
+    chosen = {"action": "delete_selected", "_selected_action": [a_poll_and_a_remark.pk], "post": "yes"}
+
+    with pytest.raises(OperationalError):
+        admin_client.post(reverse("admin:stations_remark_changelist"), chosen)
+
+    assert not LogEntry.objects.exists()

@@ -1,5 +1,6 @@
 """`poll_stations` and `simulate_stations`, as an operator types them."""
 
+import json
 import os
 import re
 import signal
@@ -19,7 +20,7 @@ from django.db import connection
 from stations.feeds.feed_errors import Failure
 from stations.models import PollPlan, PollRun, Station
 from tests.stations.feed_server import KEY, Answer, AnsweringServer
-from tests.stations.recorded_feeds import LYON_V3, needs_recorded, recorded
+from tests.stations.recorded_feeds import DUBLIN_V1, LYON_V3, needs_recorded, recorded
 from tests.stations.rows import BAD_ROWS, GOOD_ROWS, v3
 
 DEADLINE_SECONDS = 90  # for a process to start on a busy machine
@@ -207,3 +208,20 @@ def test_a_feed_that_asked_for_a_rest_is_not_asked_by_hand_either(server: Answer
         poll("jcdecaux:lyon", server.url)
 
     assert len(server.asked) == 1
+
+
+@needs_recorded
+def test_dublin_three_times_changes_at_6_and_at_22_stations(server: AnsweringServer):
+    server.will_answer(*map(recorded, DUBLIN_V1))
+
+    polled = [poll_json("jcdecaux:Dublin", server.url_v1) for _ in DUBLIN_V1]
+
+    assert [(each["fetched"], each["changed"], each["appeared"]) for each in polled] == [
+        (114, 0, 114),
+        (114, 6, 0),
+        (114, 22, 0),
+    ]
+
+
+def poll_json(feed: str, url: str) -> dict:
+    return json.loads(poll(feed, url, "--json"))

@@ -10,6 +10,7 @@ from eventbus.testing import published_events
 from stations.events import StationChanged
 from stations.feeds.feed_interface import Key
 from stations.models import Station
+from stations.services import subjects
 from tests.stations.test_recording import appeared, record
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,3 +45,10 @@ def test_ids_that_differ_in_case_or_feed_are_several_stations(client: Client) ->
         f"{key.feed}:{key.station_id}" for key in keys
     }
     assert "IN jcdecaux:dublin a" in client.get("/stations/jcdecaux-dublin/a/").content.decode()
+
+
+@pytest.mark.parametrize("written", ["jcdecaux:lyon:2010", "jcdecaux:lyon/2010", "lyon/2010", " LYON:2010 "])
+def test_operators_find_a_station_by_its_key_and_by_city_and_number(written: str) -> None:
+    record(appeared(Key(FEED, "2010")))
+
+    assert [one.keys for one in subjects.find(written)] == [("jcdecaux:lyon:2010",)]

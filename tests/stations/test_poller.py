@@ -234,3 +234,12 @@ def test_the_pollers_of_a_process_end_together_and_finish_the_poll_in_hand(serve
 
     assert pollers.wait(0)
     assert PollRun.objects.get().reason == Failure.NOT_JSON
+
+
+def test_a_poller_that_starts_anew_goes_on_where_the_last_one_ended():
+    Poller(Feed([reading()])).poll()
+
+    run = Poller(Feed([reading(bikes=9)])).poll()
+
+    assert (run.changed, run.appeared) == (1, 0)
+    assert Station.objects.get().version == 2

@@ -11,6 +11,7 @@ from django.urls import reverse
 from eventbus.testing import settle
 from stations.feeds.feed_errors import Failure
 from stations.models import PollPlan, Remark
+from stations.services import remark_box
 from tests.frozen_database import without
 from tests.stations.socket_client import (
     browsing,
@@ -192,3 +193,17 @@ async def test_a_feed_that_fails_is_told_in_both_languages():
     assert (feed["ok"], feed["simulated"], feed["good_at"]) == (False, True, "2026-05-01T12:00:00Z")
     assert feed["reason"]["en"] == Failure.UNREACHABLE
     assert feed["reason"]["fr"] not in ("", Failure.UNREACHABLE)
+
+
+@pytest.mark.usefixtures("closed")
+def test_staff_without_permission_neither_look_nor_steer_nor_close_the_box(client: Client):
+    client.force_login(person(is_staff=True))
+
+    refused = client.get("/stations/producer/", headers={"accept-language": "en"})
+
+    assert refused.status_code == 403
+    assert "lacks the permission" in refused.content.decode()
+    assert start(client).status_code == 403
+    assert client.post("/stations/producer/remarks/", {"action": "close"}).status_code == 403
+    assert not PollPlan.objects.exists()
+    assert remark_box.is_open()

@@ -175,3 +175,12 @@ def test_the_database_itself_refuses_impossible_stations(wrong: dict[str, int]):
 
     with pytest.raises(IntegrityError), transaction.atomic():
         Station.objects.update(**wrong)
+
+
+def test_more_stations_than_fit_into_one_statement_are_written():
+    many = recording.ROWS_PER_STATEMENT * 2 + 1
+
+    record(*(appeared(Key("jcdecaux:lyon", str(number))) for number in range(1, many + 1)))
+    record(*(changed(2, Key("jcdecaux:lyon", str(number))) for number in range(1, many + 1)))
+
+    assert Station.objects.filter(version=2).count() == many

@@ -28,6 +28,7 @@ from stations.polling.poller import Poller
 from stations.simulator.server import serve
 from tests.stations.feed_server import KEY, AnsweringServer
 from tests.stations.feed_server import Answer as FeedAnswer
+from tests.stations.gbfs_server import GbfsServer, info, stations, status
 from tests.stations.rows import v3
 
 HOW_TO = (Path(__file__).parents[2] / "docs" / "how-to" / "record-a-feed.md").read_text()
@@ -254,3 +255,17 @@ def test_pages_call_the_stations_a_recording(
         assert "recording, played again" in page.content.decode(), address
     assert Station.objects.get().feed == "replay:lyon"
     assert [feed.told()["recorded"] for feed in feeds_remembered()] == [True]
+
+
+def test_a_system_of_gbfs_is_recorded_without_the_token_of_its_address(
+    served: GbfsServer, path: Path, settings: Any
+) -> None:
+    address = served.system("here", station_information=stations([info()]), station_status=stations([status()]))
+    served.documents["/here/gbfs.json?token=s3cret"] = served.documents["/here/gbfs.json"]
+
+    recorded_by_command(f"gbfs:here={address}?token=s3cret", "", path)
+    served.documents.clear()
+    fetched = feed_named(f"replay:{path}").fetch()
+
+    assert b"s3cret" not in gzip.decompress(path.read_bytes())
+    assert [(reading.key, reading.state.bikes) for reading in fetched.readings] == [(Key("replay:lyon-2", "a"), 3)]

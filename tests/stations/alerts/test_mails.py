@@ -194,3 +194,13 @@ def test_an_alert_ends_by_itself_and_goes_on_when_its_rider_says_so(town: Town, 
     town.poll(bikes=2)
 
     assert len(subjects()) == 1
+
+
+def test_what_is_over_when_the_quiet_hours_end_is_not_told(town: Town, asks: Asks) -> None:
+    asks(quiet_from="13:00", quiet_until="15:00", zone="Europe/Paris")
+    town.poll(bikes=2)
+    town.poll(bikes=9)
+
+    town.wait(hours=2)
+
+    assert subjects() == []

@@ -119,3 +119,13 @@ def test_a_name_that_leads_into_a_network_is_not_asked(
     town.poll(bikes=2)
 
     assert "inside a private network" in Alert.objects.get().webhook_error
+
+
+def test_a_program_is_left_alone_in_quiet_hours(town: Town, asks: Asks, receiver: Receiver) -> None:
+    asks(webhook=receiver.url, quiet_from="13:00", quiet_until="15:00", zone="Europe/Paris")
+    town.poll(bikes=2)
+    assert receiver.posts == []
+
+    town.wait(hours=1)
+
+    assert len(receiver.posts) == 1

@@ -200,3 +200,35 @@ def test_when_to_come_again_is_told_in_seconds_or_as_a_date(bus_clock, header: s
     bus_clock.hold(datetime(2026, 5, 1, 12, tzinfo=UTC))
 
     assert retry_after_seconds(header) == seconds
+
+
+def test_waits_between_attempts_grow_and_are_not_all_alike(server: AnsweringServer, feed_of: FeedOf):
+    server.will_answer(Answer(status=503))
+    waits: list[float] = []
+
+    for _ in range(5):
+        failure_of(feed_of(sleep=waits.append, backoff_seconds=0.1))
+
+    assert all(0.1 <= wait <= 0.2 for wait in waits[::2])
+    assert all(0.2 <= wait <= 0.4 for wait in waits[1::2])
+    assert len(set(waits)) == len(waits)
+
+
+def test_no_attempt_starts_after_the_time_of_the_poll(server: AnsweringServer, feed_of: FeedOf):
+    server.will_answer(Answer(status=503))
+
+    failure_of(feed_of(backoff_seconds=60))
+
+    assert len(server.asked) == 1
+
+
+def test_neither_silence_nor_absence_tells_the_key(
+    server: AnsweringServer, feed_of: FeedOf, all_that_is_logged: io.StringIO
+):
+    server.will_never_answer()
+
+    silent = failure_of(feed_of(read_seconds=0.05))
+    absent = failure_of(feed_of(base_url="http://127.0.0.1:1/vls/v3"))
+
+    assert KEY not in told(silent) + told(absent)
+    assert KEY not in all_that_is_logged.getvalue()

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from eventbus.models import LeaseRow
-from stations.forecast import written
+from stations.forecast import forecaster, written
 from stations.forecast.forecaster import Forecaster, ForecasterThread, Stopped
 from stations.history.samples import DAY_MS, HOUR_MS, MINUTE_MS, moment, start_of
 from stations.models import FeedSpan, Forecast, ForecastLesson, ForecastScore, PollRun
@@ -84,3 +84,13 @@ def test_programs_read_the_forecast_of_a_station(noon: None) -> None:
     assert told["made_at"] == f"{moment(NOON):%Y-%m-%dT%H:%M:%SZ}"
     assert [one["minutes"] for one in told["chances"]] == [15, 30, 60]
     assert all(0 <= one["bike"] <= 1 and one["bike_method"] == "table" for one in told["chances"])
+
+
+def test_data_that_the_operator_left_to_grow_old_is_not_forecast(noon: None, settings: Any, monkeypatch: Any) -> None:
+    PollRun.objects.update(updated_at=moment(NOON - 2 * HOUR_MS))
+    monkeypatch.setattr("stations.live.feed_health.is_simulated", lambda feed: False)
+
+    forecaster.Forecaster().step()
+
+    assert ForecastLesson.objects.exists()
+    assert not Forecast.objects.exists()

@@ -154,3 +154,13 @@ def test_the_scores_are_those_of_a_recount(weeks: None, bus_clock: Any) -> None:
     assert [one.partition(": ")[2] for one in audit.faults_of(CITY)] == [
         "the score differs from a recount of the forecasts."
     ]
+
+
+def test_what_is_forgotten_is_no_fault(weeks: None, bus_clock: Any, settings: Any) -> None:
+    forecast_day(TODAY, bus_clock, every=8 * HOUR)
+    settings.STATIONS_HISTORY_DAYS = 3
+    bus_clock.advance(days=4)
+    StationDay.objects.all().delete()
+    FeedSpan.objects.all().delete()
+
+    assert list(audit.faults_of(CITY)) == []

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as tries
@@ -12,15 +13,18 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from eventbus.errors import LeaseLost
+from eventbus.testing import settle
 from stations.events import PollFinished, StationChanged
 from stations.feeds.feed_interface import Change
 from stations.history import days, packing, reading
 from stations.history.recording import record_answer, record_change
 from stations.history.samples import DAY_MS, HOUR_MS, Hour, Sample, Span, milliseconds, moment
 from stations.models import FeedSpan, RecentChange, Station, StationDay, StationHours
+from stations.polling.poller import Poller
 from stations.services import recording
 from stations.services.station_events import changed_event
 from tests.stations.readings import BELLECOUR, STATE
+from tests.stations.recorded_feeds import DUBLIN_V1, needs_recorded, recorded
 
 FEED = BELLECOUR.feed
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
@@ -231,3 +235,29 @@ def test_changes_are_forgotten_before_hours_and_both_by_the_settings(station: St
     assert (StationDay.objects.count(), StationHours.objects.count()) == (3, 6)
     assert reading.hours_between(station, START + 4 * DAY_MS, START + 5 * DAY_MS)[0].mean == STATE.bikes
     assert FeedSpan.objects.count() == 1
+
+
+@needs_recorded
+@pytest.mark.django_db(transaction=True)
+def test_recorded_answers_of_dublin_are_counted_as_by_hand(server: Any, feed_of: Any, bus_clock: Any) -> None:
+    answers = [msgspec.json.decode(recorded(name)) for name in DUBLIN_V1]
+    at = [datetime(2025, 2, 22, 19, *rest, tzinfo=UTC) for rest in ((6, 7), (6, 51), (11, 7))]
+    server.will_answer(*map(recorded, DUBLIN_V1), b"[]")
+    poller = Poller(feed_of("dublin", base_url=server.url_v1))
+
+    for when in at:
+        bus_clock.hold(when)
+        assert poller.poll().outcome == "ok"
+    settle()
+
+    begin = milliseconds(at[0].replace(minute=0, second=0))
+    times = [milliseconds(when) for when in at]
+    for station in Station.objects.filter(held="", bad=""):
+        rows = [next(row for row in rows if row["number"] == station.number) for rows in answers]
+        told = [
+            Sample(time, row["available_bikes"], None, row["available_bike_stands"], int(row["status"] != "OPEN"))
+            for time, row in zip(times, rows, strict=True)
+        ]
+        wanted = counted(told, [(times[0], times[-1])], [begin], step=SECOND)
+        assert reading.hours_between(station, begin, begin + HOUR_MS) == wanted
+    assert Station.objects.filter(held="", bad="").count() > 100

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from gbfs_validator import validate_feed
 from jsonschema import Draft7Validator, FormatChecker
 from pytest_django.live_server_helper import LiveServer
 
@@ -162,3 +163,13 @@ def test_many_stations_cost_few_queries_and_the_next_request_none(
         client.get(f"/stations/feeds/{lyon}/gbfs/3.0/station_status.json")
     with django_assert_max_num_queries(0):
         client.get(f"/stations/feeds/{lyon}/gbfs/3.0/station_status.json")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_validator_finds_nothing(live_server: LiveServer, lyon: str, version: str) -> None:
+    report = validate_feed(f"{live_server.url}/stations/feeds/{lyon}/gbfs/{version}/gbfs.json", docked=True)
+
+    rows = [row for one in report["files"] for row in (one, *one.get("languages", ()))]
+    found = [fault for row in rows for fault in row.get("errors") or ()]
+    assert (report["summary"]["version"]["validated"], found) == (VERSIONS[version], [])
+    assert report["summary"]["hasErrors"] is False

@@ -161,3 +161,15 @@ def test_an_address_that_the_api_does_not_have_is_refused_as_json(client: Client
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/json")
     assert "openapi.json" in answer.json()["error"]
     assert (answer.headers["Cache-Control"], answer.headers["Access-Control-Allow-Origin"]) == ("no-store", "*")
+
+
+def test_nothing_can_be_written(client: Client, lyon: str) -> None:
+    assert client.post(f"{API}stations", {}).status_code == 405
+
+
+def test_who_has_the_answer_already_gets_304(client: Client, lyon: str) -> None:
+    first = client.get(f"{API}stations")
+
+    again = client.get(f"{API}stations", headers={"if-none-match": first.headers["ETag"]})
+
+    assert (again.status_code, first.headers["Cache-Control"]) == (304, "public, max-age=5")
