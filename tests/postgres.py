@@ -163,7 +163,7 @@ def _create(binaries: Path, folder: Path) -> None:
 
 
 def _start(binaries: Path, folder: Path, *, durable: bool) -> subprocess.Popen[bytes]:
-    options = ["listen_addresses=", f"unix_socket_directories={folder}", "max_connections=100"]
+    options = ["listen_addresses=", f"unix_socket_directories={folder}", "max_connections=200"]
     options += [] if durable else FORGETFUL
     command = [str(binaries / "postgres"), "-D", str(folder / "data")]
     for option in options:

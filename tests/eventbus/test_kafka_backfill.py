@@ -15,6 +15,7 @@ from eventbus.audit import delivery_audit
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.backends.kafka.brokers.topics import ANSWER_SECONDS
 from eventbus.consuming import outbox_backfill
+from eventbus.errors import StaleEpoch
 from eventbus.failpoints import FailedHere, armed
 from eventbus.models import ConsumerGroup, DeadLetter, LostRecords, OutboxRow, ParkedKey, Progress
 from eventbus.operations import pausing, status
@@ -266,3 +267,21 @@ def test_a_topic_that_somebody_has_compacted_loses_no_event_for_a_group_that_lag
     house.settle()
 
     all_seen_once_in_order(house, last)
+
+
+def test_another_worker_that_takes_over_goes_on_with_it(log: KafkaBackend, house: House) -> None:
+    house.handler(batch=2)
+    say_each(house, *range(1, 9))
+    let_go(log)
+    worker = house.worker()
+    until(lambda: house.step(worker) and len(house.seen()) > 4, "it has begun")
+
+    house.taken_over()
+    with pytest.raises(StaleEpoch):
+        while True:
+            house.step(worker)
+    worker.leave()
+    say_each(house, 9)
+    house.settle()
+
+    all_seen_once_in_order(house, 9)

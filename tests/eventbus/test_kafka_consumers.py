@@ -276,3 +276,16 @@ def test_a_group_moves_from_the_old_protocol_to_the_new_one_while_events_flow(ho
             flow.close()
 
     telling.assert_kept()
+
+
+def test_events_told_while_partitions_change_hands_are_kept_in_order(house: HouseOnKafka) -> None:
+    house.handler()
+    telling = Telling(house)
+    with ExitStack() as crowd:
+        for _ in range(3):
+            crowd.enter_context(another_worker(house))
+            telling.round()
+    with another_worker(house):
+        telling.round()
+
+    telling.assert_kept()

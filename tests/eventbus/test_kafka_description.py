@@ -1,5 +1,7 @@
 """An operator sees the brokers and topics of a real Apache Kafka, or soon that none answers."""
 
+import gc
+import weakref
 from contextlib import closing
 from uuid import uuid4
 
@@ -40,3 +42,13 @@ def test_brokers_that_are_away_are_said_to_be_so_in_time() -> None:
         pytest.raises(LogUnavailable, match=r"No broker has answered .*KAFKA_BOOTSTRAP_SERVERS"),
     ):
         nowhere.describe(["house"], 0.1)
+
+
+def test_a_client_outlives_its_backend_since_a_late_answer_would_end_the_process() -> None:
+    with closing(KafkaBackend(servers=f"127.0.0.1:{free_ports(1)[0]}")) as nowhere:
+        client = weakref.ref(nowhere._admin_client())
+
+    del nowhere
+    gc.collect()
+
+    assert client() is not None

@@ -13,7 +13,7 @@ from eventbus.audit import delivery_audit
 from eventbus.backends.kafka.backend import KafkaBackend
 from eventbus.errors import LogUnavailable
 from eventbus.models import Divergence, OutboxRow, Progress, TopicLog
-from eventbus.progress import group_starts
+from eventbus.progress import group_starts, log_generations
 from eventbus.publishing import relay
 from eventbus.publishing.relay import Relay
 from tests.eventbus.bus_app import House, Noted, Sown
@@ -233,3 +233,25 @@ def test_a_site_whose_logs_are_always_filled_again_is_told_so(
         house.handler("house-b")
 
     assert not Progress.objects.filter(group="house-b").exists()
+
+
+def test_a_relay_that_fills_a_log_while_a_group_is_made_makes_it_handle_nothing_old(
+    replaced: KafkaBackend, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It notes a batch after the log and the outbox were asked for their ends."""
+    house.handler("house-a")
+    house.say(*OLD, *OLD)
+    house.settle()
+    lock = log_generations.lock
+
+    with filled_by_halves(monkeypatch, replaced) as filler:
+
+        def lock_late(topics: Any) -> None:
+            filler.step()
+            lock(topics)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(log_generations, "lock", lock_late)
+            house.handler("house-b")
+
+    begins_with_new(house)

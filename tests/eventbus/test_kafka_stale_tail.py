@@ -272,3 +272,20 @@ def test_a_group_that_was_behind_reads_nothing_of_a_new_log_before_it_is_filled_
 
     assert house.seen(name="vase") == [1, 2, 3, 4, 5, 6]
     assert delivery_audit.problems(delivery_audit.read()) == []
+
+
+def test_a_topic_that_no_group_reads_is_filled_again_as_well(replaced: KafkaBackend, house: House) -> None:
+    relay = Relay(replaced)
+    house.say(("vase", 1), ("vase", 2))
+    relay.step()
+    replace(replaced)
+    house.restart()
+    relay._look._looked = float("inf")  # just before
+    house.say(("vase", 3))
+    with pytest.raises(LogTruncated):
+        relay.step()
+
+    house.settle()
+
+    assert [record.key for record in house.log()] == ["vase"] * 4  # the stray, and then all of them
+    assert list(OutboxRow.objects.order_by("id").values_list("offset", flat=True)) == [1, 2, 3]

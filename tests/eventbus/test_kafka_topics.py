@@ -274,3 +274,17 @@ def test_brokers_that_say_nothing_are_looked_for_where_the_setting_says(monkeypa
         pytest.raises(LogUnavailable, match=r"house is like: no broker has answered.*KAFKA_BOOTSTRAP_SERVERS"),
     ):
         nowhere.generations(["house"])
+
+
+def test_a_topic_is_made_when_the_broker_that_is_asked_shows_it(
+    log: KafkaBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([{"house": None}, {"house": None}])  # it has not heard of it yet
+    found = log.topics.found
+    monkeypatch.setattr(log.topics, "found", lambda topics: next(answers, None) or found(topics))
+
+    assert log.topics.make(["house"]) == ["house"]
+    assert log.topics.make(["house"]) == [], "it was there"
+
+    assert next(answers, "asked until it was there") == "asked until it was there"
+    assert log.topics.counts(["house"])

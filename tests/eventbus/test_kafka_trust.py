@@ -195,3 +195,15 @@ def test_groups_begin_behind_the_last_record_of_ours_whatever_others_say(house: 
     house.append(NOT_TOLD, key=b"vase", headers=says())
 
     assert house.backend.strays(Noted.topic, lambda: None) == {0: 1}
+
+
+def test_a_record_that_is_copied_whole_is_dropped_as_any_repeat(house: HouseOnKafka) -> None:
+    house.handler()
+    ours = told_by_us(house)
+    for _ in range(3):
+        house.append(ours.value(), key=ours.key(), headers=ours.headers())
+
+    house.settle(raise_errors=True)
+
+    assert house.seen() == [("vase", 1)]
+    all_is_well_but_for(house, 0)

@@ -1,16 +1,19 @@
 """Metrics of many processes: none is counted twice or lost, and those of the dead do not fill the disk."""
 
+import fcntl
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from prometheus_client import values
 
-from eventbus.measuring import process_files, series
+from eventbus.measuring import process_files, reading, series
 from eventbus.measuring.reading import AllProcesses
 
 # A process that counts, says so, and lives until its standard input is closed.
@@ -118,3 +121,41 @@ def test_labels_beyond_the_limit_are_one_series(folder: Path, disk: str) -> None
     assert json.loads(told.stdout) == {"box 0": 1, "box 1": 1, series.OTHER: 7}
     assert bool(list(folder.glob("*.db"))) == (disk == "roomy")
     assert ("not counted with those of others" in told.stderr) == (disk == "full")
+
+
+@pytest.mark.parametrize("crash_at", ["_sum_up", "_replace_list", "_remove"])
+def test_a_reader_that_dies_while_it_adds_up_changes_no_count(
+    folder: Path, processes: list[subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch, crash_at: str
+) -> None:
+    processes[0].kill()
+    processes[0].wait()
+    done, calls = getattr(reading, crash_at), []
+
+    def dies(*given: object) -> object:
+        calls.append(given)
+        if crash_at == "_remove" and len(calls) == 1:
+            return done(*given)  # what an earlier reader left; the second call follows the new list
+        if crash_at != "_remove":
+            done(*given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, crash_at, dies)
+        with pytest.raises(KeyboardInterrupt):
+            told()
+
+    monkeypatch.setattr(reading, "WAIT_SECONDS", 0.0)
+    with others_wait(folder):
+        assert told()["house_guests_total"] == 111
+    assert told()["house_guests_total"] == 111
+
+
+@contextmanager
+def others_wait(folder: Path) -> Iterator[None]:
+    """Hold the lock of readers, as one that is frozen does."""
+    opened = os.open(folder, os.O_RDONLY)
+    fcntl.flock(opened, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(opened)

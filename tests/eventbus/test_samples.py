@@ -18,6 +18,26 @@ from eventbus.testing import published_events, sample
 from mcommerce.events import OrderedLine, OrderPaid
 from stations.events import StationChanged
 
+LIMITS: list[tuple[Any, Any]] = [
+    (Annotated[int, msgspec.Meta(gt=10)], 11),
+    (Annotated[int, msgspec.Meta(le=-3)], -3),
+    (Annotated[int, msgspec.Meta(lt=0)], -1),
+    (Annotated[int, msgspec.Meta(ge=0, le=5)], 1),
+    (Annotated[int, msgspec.Meta(gt=10, multiple_of=12)], 12),
+    (Annotated[float, msgspec.Meta(gt=0, lt=0.5)], 0.25),
+    (Annotated[float, msgspec.Meta(gt=1)], 2.0),
+    (Annotated[int, msgspec.Meta(ge=7)] | None, None),
+    (Annotated[str, msgspec.Meta(min_length=7)], "fieldfi"),
+    (Annotated[str, msgspec.Meta(max_length=2)], "fi"),
+    (Annotated[bytes, msgspec.Meta(max_length=2)], b"fi"),
+    (Annotated[str, msgspec.Meta(pattern="^[a-z]+$")], "field"),
+    (Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$", examples=["FR"])], "FR"),
+    (Annotated[list[str], msgspec.Meta(min_length=2)], ["field", "2field"]),
+    (Annotated[set[str], msgspec.Meta(min_length=2)], {"field", "2field"}),
+    (Annotated[tuple[int, ...], msgspec.Meta(max_length=0)], ()),
+    (Annotated[dict[str, int], msgspec.Meta(min_length=2)], {"field": 1, "2field": 1}),
+]
+
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
 
@@ -107,3 +127,14 @@ def test_a_sample_of_every_event_is_published_and_read_again(event_type: type[Ev
 
     assert published_events(event_type) == [made]
     assert decode(bytes(OutboxRow.objects.get().payload), event_type) == made
+
+
+@pytest.mark.parametrize(("kind", "value"), LIMITS)
+def test_a_value_is_made_within_the_limits_of_its_type(kind: Any, value: Any) -> None:
+    limited = msgspec.defstruct("Limited", [("field", kind)])
+
+    assert sample(limited).field == value  # type: ignore[attr-defined]
+
+
+def test_a_time_is_aware_and_in_utc() -> None:
+    assert sample(Kinds).at.utcoffset() == sample(Kinds).hour.utcoffset() == timedelta()

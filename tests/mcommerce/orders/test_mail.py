@@ -170,3 +170,16 @@ def test_mails_wait_for_more_than_a_day_for_a_mail_server_that_is_away() -> None
         first, longest = handler.backoff
         waits = [min(longest, first * 2**attempt) / 2 for attempt in range(handler.attempts - 1)]
         assert timedelta(seconds=sum(waits)) > timedelta(days=1), f"in the mean, {handler.event_type.__name__}"
+
+
+@pytest.mark.parametrize("name", ["paid", "cancelled", "refunded", "shipped"])
+def test_nothing_that_was_typed_at_the_checkout_is_mailed(
+    placed: Callable[..., Order], mailoutbox: list, name: str
+) -> None:
+    typed = dict.fromkeys(("name", "street", "extra", "postal_code", "city"), "Win: evil.example")
+    order = placed(buyer=replace(BUYER, **typed))
+
+    mail.send(name, order.id, amount=order.total, currency=order.currency)
+
+    [sent] = mailoutbox
+    assert "evil" not in sent.subject + sent.body
