@@ -21,7 +21,7 @@ PACKAGES = ("mcommerce", "stations", "outside", "eventbus")
 TOP_LEVEL = {*PACKAGES, "tests", "benchmarks", "manage.py"}
 NOT_SOURCE = {"var", "staticfiles", "screenshots", "build", "dist"}
 FILE_LINES_MAX = 300
-TEST_FILE_LINES_MAX = 600
+TEST_FILE_LINES_MAX = 800  # a theme of the contract of the bus is one story
 FUNCTION_LINES_MAX = 35
 TEST_LINES_MAX = 40
 
