@@ -137,7 +137,9 @@ def test_a_recorder_that_was_killed_loses_its_last_poll_alone(path: Path, second
     assert [line.body for line in answers_of(path)] == ["one", "two"]
 
 
-@pytest.mark.parametrize("content", [b"", b"a text\n", gzip.compress(b"a text\n"), gzip.compress(b"{}\n" * 3)])
+@pytest.mark.parametrize(
+    "content", [b"", b"a text\n", gzip.compress(b"a text\n", mtime=0), gzip.compress(b"{}\n" * 3, mtime=0)]
+)
 def test_a_file_that_is_no_recording_is_refused_by_name(content: bytes, path: Path) -> None:
     path.write_bytes(content)
 
