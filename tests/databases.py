@@ -71,7 +71,7 @@ def postgresql(
 
 @contextmanager
 def postgresql_or_skip(start: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
-    """What `start` yields. A machine without PostgreSQL skips the test; under CI it fails."""
+    """Yield what `start` yields. A machine without PostgreSQL skips the test; under CI it fails."""
     try:
         with start() as url:
             yield url
@@ -85,6 +85,7 @@ def _libpq(url: str) -> str:
 
 def _settings(url: str, name: str) -> dict[str, Any]:
     engine = dj_database_url.parse(url) | {"NAME": name, "CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 60}
+    engine["OPTIONS"] = settings.POSTGRES_OPTIONS
     return connections.configure_settings({"default": engine})["default"]
 
 
