@@ -1,7 +1,6 @@
 """`make kafka`: a broker for whoever works on the site, there until Ctrl-C and with its data at the next start."""
 
 import os
-import runpy
 import signal
 import socket
 import subprocess
@@ -9,8 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import pytest
 
 from tests.free_ports import free_ports
 from tests.kafka.records import append, make_topic, read
@@ -49,15 +46,6 @@ def test_a_machine_that_can_start_none_is_told_what_to_install(tmp_path: Path) -
 
     assert done.returncode == 1
     assert "apt install default-jre-headless maven). A Docker engine would do as well." in done.stderr
-
-
-def test_a_named_broker_reaches_the_tests_that_need_one_and_not_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "kafka.example:9092")
-
-    environment = runpy.run_path(str(ROOT / "tests" / "run"))["clean_environment"]()
-
-    assert "KAFKA_BOOTSTRAP_SERVERS" not in environment
-    assert environment["TESTS_KAFKA_BOOTSTRAP_SERVERS"] == "kafka.example:9092"
 
 
 @contextmanager
