@@ -17,6 +17,8 @@ from tests.live_site import ROOT
 from tests.test_settings import DEPLOYED, python
 from tests.waiting import START_SECONDS, listens, until
 
+pytestmark = pytest.mark.xdist_group("response_headers")  # one process makes what they share
+
 ANSWER_SECONDS = 60  # a proxy looks for a replica for 15
 SOCKET = {
     "Connection": "Upgrade",

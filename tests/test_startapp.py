@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+pytestmark = pytest.mark.xdist_group("startapp")  # one process makes what they share
+
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("mcommerce", "stations", "outside", "eventbus", "templates", "tests", "benchmarks", "docs", "locale")
 FILES = ("manage.py", "pyproject.toml", "CONTRIBUTING.md", "README.md")
@@ -39,6 +41,7 @@ def test_the_new_app_is_installed_and_complete(tree: Path) -> None:
     python(tree, "-m", "pytest", "-q", "tests/mcommerce/loyalty")
 
 
+@pytest.mark.sites
 def test_the_house_finds_nothing_missing(tree: Path) -> None:
     python(tree, "-m", "pytest", "-q", "-x", *HOUSE)
 

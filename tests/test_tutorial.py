@@ -13,6 +13,8 @@ import pytest
 from tests.page_reader import DEADLINE_SECONDS, Reader
 from tests.waiting import until
 
+pytestmark = pytest.mark.xdist_group("tutorial")  # one process makes what they share
+
 # Somebody orders a vase, and the provider's word that it is paid comes. Nobody handles it yet.
 BUY = """
 from uuid import uuid4

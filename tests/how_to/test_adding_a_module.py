@@ -11,6 +11,8 @@ from tests.reference.test_settings_page import differences
 from tests.settings_source import settings_in
 from tests.test_compose import ROOT, dropped
 
+pytestmark = pytest.mark.xdist_group("adding_a_module")  # one process makes what they share
+
 MAIL = """# mcommerce/wishes/mail.py
 from uuid import UUID
 
