@@ -61,6 +61,13 @@ def _metrics_are_counted_for_this_run_alone(tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _a_run_that_a_test_starts_has_one_process() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_ADDOPTS", f"{os.environ.get('PYTEST_ADDOPTS', '')} -n0")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _tables_are_emptied_quickly() -> Iterator[None]:
     from tests.table_cleaner import empty_tables  # only now: it needs Django to be set up
 
