@@ -49,7 +49,7 @@ free-ports: # runs before the packages are installed; the installation reports a
 kafka: install ## start a real Apache Kafka on 127.0.0.1:9092, by Docker or Java (BROKERS=3, KAFKA_PORT=9192)
 	@exec $(PY) -m tests.kafka --brokers $(BROKERS) --port $(KAFKA_PORT)
 
-test: install-dev ## what to run at each change: lint and tests, some ten minutes on two cores
+test: install-dev ## what to run at each change: lint and tests, a quarter of an hour on two cores
 	@exec $(PY) -m pytest
 
 test-all: install-dev ## before a release: what takes minutes as well (docs/testing.md says what that is)

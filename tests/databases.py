@@ -46,7 +46,7 @@ def database_on_postgresql(postgresql: str, worker_id: str) -> dict[str, Any]:
     """Django's settings of this process's database."""
     name = f"test_{worker_id}"
     with psycopg.connect(_libpq(postgresql), autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE {MIGRATED}")  # noqa: S608  # both names are ours
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {MIGRATED}")
     return _settings(postgresql, name)
 
 
