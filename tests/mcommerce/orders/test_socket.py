@@ -121,6 +121,8 @@ async def test_an_order_at_rest_costs_no_query_and_another_ones_change_wakes_nob
 
     other = await database_sync_to_async(placed)()
     async with listening(listener, waiting) as socket:
+        await cancel(waiting)
+        await hear(socket, after=waiting.version)  # so that none of its earlier events is still on its way
         await cancel(other)
         before = await database_sync_to_async(counted)()
         assert await socket.receive_nothing(timeout=QUIET_SECONDS)
